@@ -1,0 +1,48 @@
+// The shapes that data has on its way from a file to the graph: Row -> Example -> Encoded -> Batch.
+
+/** One record of a data file, not yet interpreted. */
+export interface Row {
+  /** Path of the file. */
+  readonly source: string;
+  /** 1-based line in a JSONL or CSV file; 1-based index in a JSON array or Parquet file. */
+  readonly line: number;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** A stretch of text; `trained` says whether its tokens count in the loss. */
+export interface Segment {
+  readonly text: string;
+  readonly trained: boolean;
+}
+
+/** A row rendered as text for a model. The first segments are the prompt, trained ones the answer. */
+export interface Example {
+  readonly source: string;
+  readonly line: number;
+  readonly segments: readonly Segment[];
+}
+
+/** Token ids of one example. `labels[t]` is `inputIds[t]` where the token is trained, else -100 (not yet shifted). */
+export interface Encoded {
+  readonly source: string;
+  readonly line: number;
+  readonly inputIds: Int32Array;
+  readonly labels: Int32Array;
+  /** Tokens cut off because of the maximum length. */
+  readonly truncatedTokens: number;
+}
+
+/** Label of a position that does not count in the loss. */
+export const IGNORED_LABEL = -100;
+
+/** B examples padded to T tokens, row-major [B, T]. */
+export interface Batch {
+  readonly B: number;
+  readonly T: number;
+  readonly inputIds: Int32Array;
+  /** 1 for real tokens, 0 for padding. */
+  readonly attentionMask: Int32Array;
+  readonly labels: Int32Array;
+  /** Index of each example in the data set, for messages and events. */
+  readonly rows: readonly number[];
+}

@@ -1,0 +1,84 @@
+// Everything that a run reports while it goes: one typed event a fact, named as TRL names its log entries.
+
+export interface StartedEvent {
+  readonly type: "started";
+  readonly model: string;
+  readonly dataset: string;
+  readonly train_rows: number;
+  readonly eval_rows: number;
+  readonly dropped_rows: number;
+  readonly trainable_params: number;
+  readonly all_params: number;
+  readonly modules: number;
+  readonly max_steps: number;
+  readonly steps_per_epoch: number;
+  readonly num_train_epochs: number;
+}
+export interface StepEvent {
+  readonly type: "step";
+  /** 1-based optimizer step. */
+  readonly step: number;
+  /** Mean loss over the trained tokens of this step, before its update. */
+  readonly loss: number;
+  /** Global norm of the gradient before clipping. */
+  readonly grad_norm: number;
+  /** The learning rate that this update used. */
+  readonly learning_rate: number;
+  readonly epoch: number;
+  /** Real (not padding) tokens seen since the start. */
+  readonly num_tokens: number;
+  readonly step_seconds: number;
+}
+export interface EvaluatedEvent {
+  readonly type: "evaluated";
+  readonly step: number;
+  readonly epoch: number;
+  /** `before` the first step, `during` or `after` training. */
+  readonly phase: "before" | "during" | "after";
+  readonly eval_loss: number;
+  readonly eval_mean_token_accuracy: number;
+  readonly eval_num_tokens: number;
+  readonly eval_runtime: number;
+}
+export interface SampledEvent {
+  readonly type: "sampled";
+  readonly step: number;
+  readonly prompt: string;
+  readonly reference: string;
+  readonly answer: string;
+  readonly phase: "before" | "after";
+}
+export interface SavedEvent {
+  readonly type: "saved";
+  readonly step: number;
+  readonly path: string;
+}
+export interface WarnedEvent {
+  readonly type: "warned";
+  readonly message: string;
+}
+export interface FailedEvent {
+  readonly type: "failed";
+  readonly step: number;
+  readonly message: string;
+}
+export interface FinishedEvent {
+  readonly type: "finished";
+  readonly step: number;
+  readonly train_loss: number;
+  readonly train_runtime: number;
+  readonly tokens_per_second: number;
+  readonly peak_memory_bytes: number;
+  readonly output_dir: string;
+  readonly interrupted: boolean;
+}
+
+export type TrainEvent =
+  | StartedEvent
+  | StepEvent
+  | EvaluatedEvent
+  | SampledEvent
+  | SavedEvent
+  | WarnedEvent
+  | FailedEvent
+  | FinishedEvent;
