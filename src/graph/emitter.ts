@@ -1,0 +1,29 @@
+// What an op needs to write its ONNX form: nodes, constants, and shapes that are known only when the graph runs.
+import type { Dim } from "./dims.js";
+
+export type OnnxAttribute =
+  | number
+  | string
+  | { readonly ints: readonly number[] }
+  | { readonly float: number };
+
+export interface Emitter {
+  /** Appends a node. Whole numbers become INT attributes; wrap floats as `{ float }`. Empty names are omitted inputs. */
+  node(
+    type: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes?: Readonly<Record<string, OnnxAttribute>>,
+    domain?: string,
+  ): void;
+  /** A fresh name for a value inside an op's form. */
+  fresh(hint: string): string;
+  /** An int64 constant: a list, or a scalar. */
+  int64(values: readonly number[] | number): string;
+  /** A float32 scalar constant. */
+  float32(value: number): string;
+  /** The int64 scalar that holds a size. */
+  size(dim: Dim): string;
+  /** The int64 list that holds a shape. */
+  shape(shape: readonly Dim[]): string;
+}

@@ -1,0 +1,163 @@
+// The pieces of a graph: values (typed arrays known by shape) and the immutable nodes that make them.
+import { fail } from "../errors.js";
+import type { TensorEntry } from "../formats/tensor.js";
+import { type Dim, printShape } from "./dims.js";
+import type { Emitter } from "./emitter.js";
+
+/** Element types of values, named as ONNX names them. */
+export type ElementType = "float32" | "float16" | "bfloat16" | "int64" | "int32" | "uint8" | "int8" | "bool";
+
+/** What is known of a value before it is computed. */
+export interface ValueType {
+  readonly dtype: ElementType;
+  readonly shape: readonly Dim[];
+}
+
+/** One output of a node. */
+export interface Value extends ValueType {
+  readonly node: Node;
+  /** Which output of the node it is. */
+  readonly output: number;
+}
+
+export type Attribute = number | string | boolean | readonly number[] | readonly Dim[];
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+/** Where a leaf gets its data from. */
+export type Source =
+  | { readonly kind: "input" }
+  /** Frozen: lies in a file and stays there. Its element type in the file may be 16 bits wide. */
+  | { readonly kind: "weight"; readonly entry: TensorEntry }
+  | { readonly kind: "constant"; readonly data: Float32Array | Int32Array | BigInt64Array };
+
+/** One step of a computation, or (with `source`) a leaf. */
+export interface Node {
+  readonly op: Op | undefined;
+  readonly source: Source | undefined;
+  readonly inputs: readonly Value[];
+  readonly attributes: Attributes;
+  readonly outputs: readonly Value[];
+  /** Where it comes from, e.g. `model.layers.0.mlp.fc1/gemm`; made unique when the graph is put together. */
+  readonly label: string;
+}
+
+/** What a gradient rule sees besides the incoming gradient. */
+export interface RuleContext {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Attributes;
+}
+
+/** Gradient with respect to one input, given `g`, the gradient of the first output. Written in our own ops. */
+export type Rule = (g: Value, context: RuleContext) => Value;
+
+/**
+ * Everything there is to know about an op. Gradients flow through the first output only;
+ * further outputs are by-products for the rules.
+ */
+export interface Op {
+  readonly name: string;
+  /** Type of each output; throws where the inputs do not fit. */
+  readonly infer: (inputs: readonly Value[], attributes: Attributes) => readonly ValueType[];
+  /** One rule an input, `null` where there is no gradient by decision; a function of the input's index for any number of inputs. */
+  readonly vjp: readonly (Rule | null)[] | ((input: number) => Rule | null);
+  /** Writes its ONNX form. */
+  readonly onnx: (
+    emitter: Emitter,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    node: Node,
+  ) => void;
+}
+
+let scopes: readonly string[] = [];
+
+/** Runs `build` with `scope` prepended to the labels of all nodes it makes. */
+export function inScope<T>(scope: string, build: () => T): T {
+  const outer = scopes;
+  scopes = [...outer, scope];
+  try {
+    return build();
+  } finally {
+    scopes = outer;
+  }
+}
+
+function createNode(parts: Omit<Node, "outputs">, types: readonly ValueType[]): Node {
+  const outputs: Value[] = [];
+  const node: Node = { ...parts, outputs };
+  for (const [output, type] of types.entries()) outputs.push(Object.freeze({ ...type, node, output }));
+  Object.freeze(outputs);
+  return Object.freeze(node);
+}
+
+/** Applies an op: checks the inputs by its shape rule and returns all outputs. */
+export function applyAll(op: Op, inputs: readonly Value[], attributes: Attributes = {}): readonly Value[] {
+  const label = [...scopes, op.name].join("/");
+  const types = op.infer(inputs, attributes);
+  return createNode({ op, source: undefined, inputs, attributes, label }, types).outputs;
+}
+
+/** Applies an op and returns its first output. */
+export function apply(op: Op, inputs: readonly Value[], attributes: Attributes = {}): Value {
+  return applyAll(op, inputs, attributes)[0]!;
+}
+
+/** The same node under another label (gradients get the name of what they are the gradient of). */
+export function relabel(value: Value, label: string): Value {
+  const { op, source, inputs, attributes, outputs } = value.node;
+  return createNode({ op, source, inputs, attributes, label }, outputs).outputs[value.output]!;
+}
+
+function leaf(source: Source, label: string, type: ValueType): Value {
+  return createNode({ op: undefined, source, inputs: [], attributes: {}, label }, [type]).outputs[0]!;
+}
+
+/** A value that is given anew at each run. */
+export function input(name: string, dtype: ElementType, shape: readonly Dim[]): Value {
+  return leaf({ kind: "input" }, name, { dtype, shape });
+}
+
+/** A frozen weight: float32 in the graph, whatever floating type it has in its file. */
+export function weight(name: string, entry: TensorEntry): Value {
+  if (!["F32", "F16", "BF16"].includes(entry.dtype)) {
+    fail("weights", `the tensor has dtype ${entry.dtype}; weights must be F32, F16 or BF16`, {
+      where: `${entry.file}: ${entry.name}`,
+      fix: "convert the model to a floating type",
+    });
+  }
+  return leaf({ kind: "weight", entry }, name, { dtype: "float32", shape: entry.shape });
+}
+
+/** Data that is part of the graph. */
+export function constant(
+  data: Float32Array | Int32Array | BigInt64Array,
+  shape: readonly number[],
+  name = "constant",
+): Value {
+  const dtype = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "int64";
+  return leaf({ kind: "constant", data }, name, { dtype, shape });
+}
+
+/** A float32 scalar. */
+export function scalar(value: number): Value {
+  return constant(Float32Array.of(value), []);
+}
+
+/** The number in a constant scalar, else undefined. */
+export function scalarValue(value: Value): number | undefined {
+  const { source } = value.node;
+  return source?.kind === "constant" && source.data.length === 1 ? Number(source.data[0]) : undefined;
+}
+
+/** `float32[B,T,2048]`. */
+export function printType(type: ValueType): string {
+  return type.dtype + printShape(type.shape);
+}
+
+/** Throws a fault of a shape rule. */
+export function failShape(op: string, inputs: readonly ValueType[], expected: string): never {
+  return fail("graph", `${op} cannot take ${inputs.map(printType).join(", ")}; it needs ${expected}`, {
+    where: [...scopes, op].join("/"),
+  });
+}

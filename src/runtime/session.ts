@@ -1,0 +1,127 @@
+// A graph and inputs -> outputs, computed by onnxruntime. The only room that knows onnxruntime.
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { fail } from "../errors.js";
+import type { TensorEntry } from "../formats/tensor.js";
+import { type Dim, evaluateDim, symbolsOf } from "../graph/dims.js";
+import type { Graph } from "../graph/graph.js";
+import { emitOnnx } from "../graph/onnx.js";
+import { printType } from "../graph/value.js";
+import { locateFiles } from "./locate.js";
+
+/** Data of an input or output: int64 as bigints, bool as bytes. */
+export type ArrayData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+
+export interface Array {
+  readonly dims: readonly number[];
+  readonly data: ArrayData;
+}
+
+export interface SessionOptions {
+  /** Threads inside an op; 0 leaves the choice to onnxruntime (one a physical core). */
+  readonly numThreads?: number | undefined;
+}
+
+/** A compiled graph. */
+export interface Session {
+  /** Computes all results for the given inputs, whose types are checked. */
+  run(inputs: Readonly<Record<string, Array>>): Promise<Readonly<Record<string, Array>>>;
+  /** Frees the memory; the session cannot be used afterwards. */
+  release(): Promise<void>;
+}
+
+/** Compiles a graph for the CPU. Weights stay memory-mapped in their files; nothing is copied. */
+export async function createSession(graph: Graph, options: SessionOptions = {}): Promise<Session> {
+  const ort = await import("onnxruntime-node");
+  const { folder, locate } = locateFiles(
+    graph.weights.map(({ node }) => (node.source as { entry: TensorEntry }).entry.file),
+  );
+  const has16Bit = graph.weights.some(
+    ({ node }) => node.source?.kind === "weight" && node.source.entry.dtype !== "F32",
+  );
+  const model = emitOnnx(graph, ({ file }) => locate(file));
+  const sessionOptions: InferenceSession.SessionOptions = {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: options.numThreads ?? 0,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "basic",
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        // Packed copies of the weights would double their memory.
+        disable_prepacking: "1",
+        ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
+      },
+      // Both would keep fp32 copies of 16-bit weights alive.
+      optimization: has16Bit
+        ? { disable_specified_optimizers: "ConstantFolding;CommonSubexpressionElimination" }
+        : {},
+    },
+  };
+  const session = await ort.InferenceSession.create(model, sessionOptions).catch((error: unknown) =>
+    fail("runtime", `onnxruntime refused the graph: ${messageOf(error)}`, { cause: error }),
+  );
+  const names = graph.results.map(({ name }) => name);
+
+  return {
+    async run(inputs) {
+      const feeds: Record<string, OrtTensor> = {};
+      const symbols: Record<string, number> = {};
+      for (const { node, outputs } of graph.inputs) {
+        const name = outputs[0]!;
+        const given = inputs[name];
+        const type = node.outputs[0]!;
+        if (!given) fail("runtime", `input ${name}: ${printType(type)} is missing`);
+        checkDims(name, given.dims, type.shape, symbols);
+        feeds[name] = new ort.Tensor(type.dtype as "float32", given.data as Float32Array, given.dims);
+      }
+      const results = await session
+        .run(feeds, names)
+        .catch((error: unknown) =>
+          fail("runtime", `onnxruntime failed: ${messageOf(error)}`, {
+            fix: advice(messageOf(error)),
+            cause: error,
+          }),
+        );
+      const arrays: Record<string, Array> = {};
+      for (const name of names)
+        arrays[name] = { dims: results[name]!.dims, data: results[name]!.data as ArrayData };
+      return arrays;
+    },
+    release: () => session.release(),
+  };
+}
+
+function checkDims(
+  name: string,
+  dims: readonly number[],
+  shape: readonly Dim[],
+  symbols: Record<string, number>,
+): void {
+  for (const [axis, dim] of shape.entries()) {
+    const [symbol] = symbolsOf(dim);
+    if (symbol === dim) symbols[symbol] ??= dims[axis]!;
+    if (dims.length !== shape.length || evaluateDim(dim, symbols) !== dims[axis]) {
+      fail(
+        "runtime",
+        `input ${name} has dims [${dims.join()}]; the graph wants [${shape.join()}] with ${JSON.stringify(symbols)}`,
+      );
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function advice(message: string): string | undefined {
+  return /alloc|memory/i.test(message)
+    ? "not enough memory: lower --per-device-train-batch-size or --max-length"
+    : undefined;
+}
+
+/** What int64 inputs are made of. */
+export function int64(values: ArrayLike<number>): BigInt64Array {
+  return BigInt64Array.from({ length: values.length }, (_, i) => BigInt(values[i]!));
+}
