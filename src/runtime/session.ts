@@ -2,7 +2,7 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { fail } from "../errors.js";
 import type { TensorEntry } from "../formats/tensor.js";
-import { type Dim, evaluateDim, symbolsOf } from "../graph/dims.js";
+import { type Dim, evaluateDim } from "../graph/dims.js";
 import type { Graph } from "../graph/graph.js";
 import { emitOnnx } from "../graph/onnx.js";
 import { printType } from "../graph/value.js";
@@ -93,20 +93,13 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
   };
 }
 
-function checkDims(
-  name: string,
-  dims: readonly number[],
-  shape: readonly Dim[],
-  symbols: Record<string, number>,
-): void {
+/** Holds dims against a shape; a size that is not known yet is learned. */
+function checkDims(name: string, dims: readonly number[], shape: readonly Dim[], known: Record<string, number>): void {
   for (const [axis, dim] of shape.entries()) {
-    const [symbol] = symbolsOf(dim);
-    if (symbol === dim) symbols[symbol] ??= dims[axis]!;
-    if (dims.length !== shape.length || evaluateDim(dim, symbols) !== dims[axis]) {
-      fail(
-        "runtime",
-        `input ${name} has dims [${dims.join()}]; the graph wants [${shape.join()}] with ${JSON.stringify(symbols)}`,
-      );
+    const size = typeof dim === "number" ? dim : (known[dim] ?? evaluateDim(dim, known));
+    if (Number.isNaN(size)) known[dim] = dims[axis]!;
+    else if (size !== dims[axis] || dims.length !== shape.length) {
+      fail("runtime", `input ${name} has dims [${dims.join()}]; the graph wants [${shape.join()}] with ${JSON.stringify(known)}`);
     }
   }
 }
