@@ -1,0 +1,74 @@
+// Queries, keys and values [B*T, heads*K] -> attention output [B*T, H*K].
+import {
+  add,
+  and,
+  less,
+  lessOrEqual,
+  matmul,
+  range,
+  reshape,
+  sizeOf,
+  softmax,
+  sub,
+  transpose,
+  where,
+} from "../graph/ops.js";
+import { constant, inScope, scalar, type Value } from "../graph/value.js";
+import type { ModelInputs } from "./context.js";
+
+/** The lowest float32: added to a score, it leaves no weight, and a row of only such scores stays free of NaN. */
+const LOWEST = -3.4028234663852886e38;
+
+/** [B*T, heads*K] -> [B, heads, T, K] */
+export function splitHeads(x: Value, heads: number, headSize: number): Value {
+  return transpose(reshape(x, ["B", "T", heads, headSize]), [0, 2, 1, 3]);
+}
+
+/** [B, H, T, K] -> [B*T, H*K] */
+function mergeHeads(x: Value): Value {
+  const [, heads, , headSize] = x.shape as [string, number, string, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), ["B*T", heads * headSize]);
+}
+
+/**
+ * What is added to attention scores, [B, 1, T, S]: 0 where query t may see key s, else the lowest number.
+ * The T queries are the last T of the S positions. With `window`, only the last `window` keys are seen.
+ */
+export function attentionBias({ attentionMask, keys }: ModelInputs, window?: number): Value {
+  return inScope("attention_bias", () => {
+    const key = range(keys); // [S]
+    const query = reshape(add(range("T"), sub(sizeOf(keys), sizeOf("T"))), ["T", 1]);
+    const zero = constant(BigInt64Array.of(0n), []);
+    const past = lessOrEqual(key, query); // [T, S]
+    const near =
+      window === undefined
+        ? past
+        : and(past, less(sub(query, key), constant(BigInt64Array.of(BigInt(window)), [])));
+    const real = reshape(less(zero, attentionMask), ["B", 1, 1, keys]);
+    return where(and(near, real), scalar(0), scalar(LOWEST));
+  });
+}
+
+/**
+ * Softmax(q·kᵀ/√K + bias)·v with grouped key/value heads: G = H / key/value heads queries share a key.
+ * @param q [B, H, T, K]
+ * @param k [B, kvHeads, S, K]
+ * @param v [B, kvHeads, S, K]
+ * @param bias [B, 1, T, S]
+ * @returns [B*T, H*K]
+ */
+export function attention(q: Value, k: Value, v: Value, bias: Value): Value {
+  return inScope("attention", () => {
+    const [, heads, , headSize] = q.shape as [string, number, string, number];
+    const kvHeads = k.shape[1] as number;
+    const keys = k.shape[2]!;
+    const group = heads / kvHeads;
+    const rows = group === 1 ? "T" : `${group}*T`;
+    // Queries of a group lie one after the other, so a reshape pairs them with their key: [B, kvHeads, G*T, K].
+    const grouped = reshape(q, ["B", kvHeads, rows, headSize]);
+    const scores = matmul(grouped, k, { transB: true, alpha: 1 / Math.sqrt(headSize) });
+    const weights = softmax(add(reshape(scores, ["B", heads, "T", keys]), bias));
+    const mixed = matmul(reshape(weights, ["B", kvHeads, rows, keys]), v);
+    return mergeHeads(reshape(mixed, ["B", heads, "T", headSize]));
+  });
+}

@@ -1,0 +1,37 @@
+// What a model sees of the world while its graph is built: its inputs, and layers by path.
+import type { Dim } from "../graph/dims.js";
+import type { Value } from "../graph/value.js";
+
+// Legend of all shapes: B batch, T tokens, S keys (cached and new), D hidden, H heads, K head size, V vocabulary, R rank.
+
+/** The values that every model reads. */
+export interface ModelInputs {
+  /** [B, T] int64 */
+  readonly ids: Value;
+  /** [B, T] int64: position of each token in its own sequence. */
+  readonly positions: Value;
+  /** [B, S] int64: 1 where a key may be seen, 0 for padding. */
+  readonly attentionMask: Value;
+  /** Name of the number of keys: T, or S where cached keys come before the new ones. */
+  readonly keys: Dim;
+  /** Rows of the rotary tables. */
+  readonly maxPositions: number;
+}
+
+/**
+ * How a model reaches its layers. What is attached to a path (an adapter, a trained bias, a quantised weight)
+ * is the business of whoever made the context; a model never asks.
+ */
+export interface ModelContext {
+  readonly inputs: ModelInputs;
+  /** A parameter by its name in the checkpoint. */
+  parameter(name: string): Value;
+  /** [N, in] -> [N, out] by the linear layer at `path`. */
+  linear(x: Value, path: string): Value;
+  /** int64 [B, T] -> [B*T, D] by the embedding at `path`. */
+  embedding(ids: Value, path: string): Value;
+  /** Drops elements of a [N, D] value with probability `p` while training; the rest is scaled by 1/(1 − p). */
+  dropout(x: Value, p: number, path: string): Value;
+  /** Keys and values [B, H, T, K] of a layer, with the cached ones before them: [B, H, S, K]. */
+  cached(layer: number, key: Value, value: Value): { readonly key: Value; readonly value: Value };
+}
