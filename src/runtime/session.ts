@@ -11,7 +11,7 @@ import { locateFiles } from "./locate.js";
 /** Data of an input or output: int64 as bigints, bool as bytes. */
 export type ArrayData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 
-export interface Array {
+export interface NDArray {
   readonly dims: readonly number[];
   readonly data: ArrayData;
 }
@@ -24,7 +24,7 @@ export interface SessionOptions {
 /** A compiled graph. */
 export interface Session {
   /** Computes all results for the given inputs, whose types are checked. */
-  run(inputs: Readonly<Record<string, Array>>): Promise<Readonly<Record<string, Array>>>;
+  run(inputs: Readonly<Record<string, NDArray>>): Promise<Readonly<Record<string, NDArray>>>;
   /** Frees the memory; the session cannot be used afterwards. */
   release(): Promise<void>;
 }
@@ -76,15 +76,13 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
         checkDims(name, given.dims, type.shape, symbols);
         feeds[name] = new ort.Tensor(type.dtype as "float32", given.data as Float32Array, given.dims);
       }
-      const results = await session
-        .run(feeds, names)
-        .catch((error: unknown) =>
-          fail("runtime", `onnxruntime failed: ${messageOf(error)}`, {
-            fix: advice(messageOf(error)),
-            cause: error,
-          }),
-        );
-      const arrays: Record<string, Array> = {};
+      const results = await session.run(feeds, names).catch((error: unknown) =>
+        fail("runtime", `onnxruntime failed: ${messageOf(error)}`, {
+          fix: advice(messageOf(error)),
+          cause: error,
+        }),
+      );
+      const arrays: Record<string, NDArray> = {};
       for (const name of names)
         arrays[name] = { dims: results[name]!.dims, data: results[name]!.data as ArrayData };
       return arrays;
@@ -94,12 +92,20 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
 }
 
 /** Holds dims against a shape; a size that is not known yet is learned. */
-function checkDims(name: string, dims: readonly number[], shape: readonly Dim[], known: Record<string, number>): void {
+function checkDims(
+  name: string,
+  dims: readonly number[],
+  shape: readonly Dim[],
+  known: Record<string, number>,
+): void {
   for (const [axis, dim] of shape.entries()) {
     const size = typeof dim === "number" ? dim : (known[dim] ?? evaluateDim(dim, known));
     if (Number.isNaN(size)) known[dim] = dims[axis]!;
     else if (size !== dims[axis] || dims.length !== shape.length) {
-      fail("runtime", `input ${name} has dims [${dims.join()}]; the graph wants [${shape.join()}] with ${JSON.stringify(known)}`);
+      fail(
+        "runtime",
+        `input ${name} has dims [${dims.join()}]; the graph wants [${shape.join()}] with ${JSON.stringify(known)}`,
+      );
     }
   }
 }

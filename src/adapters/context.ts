@@ -1,0 +1,97 @@
+// A base model and, if any, an adapter plan -> the context in which the model's graph is built.
+import { concat, gather, gemm, mulByScalar, reshape } from "../graph/ops.js";
+import { input, inScope, type Value, weight } from "../graph/value.js";
+import type { BaseModel } from "../models/base_model.js";
+import { parametersOf } from "../models/family.js";
+import type { ModelContext, ModelInputs } from "../nn/context.js";
+import { dropElements, noiseInputs } from "../nn/dropout.js";
+import { type AdapterPlan, baseTensorName } from "./attach.js";
+
+export interface ContextOptions {
+  /** Leave out for the base model as it is. */
+  readonly plan?: AdapterPlan | undefined;
+  /** Whether dropout acts; its noise becomes inputs of the graph. */
+  readonly training?: boolean;
+  /** Whether keys and values of earlier tokens are inputs, and those of all tokens results. */
+  readonly cache?: boolean;
+  /** Rows of the rotary tables; the model's own maximum by default. */
+  readonly maxPositions?: number | undefined;
+}
+
+export interface BuiltContext extends ModelContext {
+  /** The trained parameters by name, as inputs of the graph. */
+  readonly trained: ReadonlyMap<string, Value>;
+  /** `present.<layer>.key` and `.value`, filled while a model with cache is built. */
+  readonly present: ReadonlyMap<string, Value>;
+}
+
+/** Creates the context of one graph. */
+export function createContext(
+  base: BaseModel,
+  { plan, training = false, cache = false, maxPositions }: ContextOptions,
+): BuiltContext {
+  const { config } = base;
+  const inputs: ModelInputs = {
+    ids: input("input_ids", "int64", ["B", "T"]),
+    positions: input("position_ids", "int64", ["B", "T"]),
+    attentionMask: input("attention_mask", "int64", ["B", cache ? "S" : "T"]),
+    keys: cache ? "S" : "T",
+    maxPositions: maxPositions ?? config.maxPositions,
+  };
+  const trained = new Map(
+    (plan?.parameters ?? []).map(({ name, shape }) => [name, input(name, "float32", shape)]),
+  );
+  const frozen = new Map<string, Value>();
+  const present = new Map<string, Value>();
+  const linears = new Map(base.modules.map((module) => [module.path, module]));
+  const noise = training ? noiseInputs() : undefined;
+
+  function parameter(name: string): Value {
+    const known = trained.get(name) ?? frozen.get(name);
+    if (known) return known;
+    const stored = baseTensorName(base, name);
+    const value = frozen.get(stored) ?? weight(stored, base.tensors.get(stored)!);
+    frozen.set(stored, value);
+    return value;
+  }
+  const adapted = (path: string) => (suffix: string) => trained.get(`${path}.${suffix}`)!;
+
+  return {
+    inputs,
+    trained,
+    present,
+    parameter,
+    linear: (x, path) =>
+      inScope(path, () => {
+        const bias = parametersOf(linears.get(path)!).has(`${path}.bias`)
+          ? parameter(`${path}.bias`)
+          : undefined;
+        const y = gemm(x, parameter(`${path}.weight`), { transB: true, c: bias });
+        const target = plan?.targets.get(path);
+        if (!plan || !target) return y;
+        const drop = (value: Value) =>
+          noise && target.dropout > 0 ? dropElements(value, target.dropout, path, noise) : value;
+        return plan.method.linear(x, y, target, adapted(path), drop);
+      }),
+    embedding: (ids, path) =>
+      inScope(path, () => {
+        const flat = reshape(ids, ["B*T"]);
+        const y = gather(parameter(`${path}.weight`), flat);
+        const target = plan?.targets.get(path);
+        return plan && target ? plan.method.embedding(flat, y, target, adapted(path)) : y;
+      }),
+    dropout: (x, p, path) =>
+      inScope(path, () => (noise && p > 0 ? mulByScalar(dropElements(x, p, path, noise), 1 / (1 - p)) : x)),
+    cached(layer, key, value) {
+      if (!cache) return { key, value };
+      const extended = (kind: string, fresh: Value) => {
+        const [, heads, , headSize] = fresh.shape;
+        const past = input(`past_key_values.${layer}.${kind}`, "float32", ["B", heads!, "P", headSize!]);
+        const all = concat([past, fresh], 2, "S");
+        present.set(`present.${layer}.${kind}`, all);
+        return all;
+      };
+      return { key: extended("key", key), value: extended("value", value) };
+    },
+  };
+}

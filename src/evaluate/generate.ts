@@ -1,0 +1,180 @@
+// Prompts -> continuations, token by token, with a key/value cache.
+import type { AdapterPlan } from "../adapters/attach.js";
+import { createContext } from "../adapters/context.js";
+import { fail } from "../errors.js";
+import { createGraph } from "../graph/graph.js";
+import { reshape, slice } from "../graph/ops.js";
+import type { BaseModel } from "../models/base_model.js";
+import { OUTPUT_HEAD } from "../models/family.js";
+import { createRandom } from "../random.js";
+import { createSession, int64, type NDArray, type SessionOptions } from "../runtime/session.js";
+import { positionsOf, trainedInputs } from "./loss.js";
+import { chooseToken, greedy, type SamplingOptions } from "./sampling.js";
+
+export interface GenerateOptions extends Partial<SamplingOptions> {
+  readonly maxNewTokens: number;
+  /** A row ends after one of these ids. */
+  readonly eosTokenIds: readonly number[];
+  readonly seed?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one step brought: the new token of each row, undefined where the row has ended; and the logits [B, V] it was chosen from. */
+export interface GeneratedStep {
+  readonly tokens: readonly (number | undefined)[];
+  readonly logits: Float32Array;
+}
+
+export interface TextGenerator {
+  /** Continues prompts together; shorter ones are padded on the left. */
+  steps(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncGenerator<GeneratedStep>;
+  /** All new tokens of each prompt, the end token included. */
+  generate(
+    prompts: readonly (readonly number[])[],
+    options: GenerateOptions,
+  ): Promise<readonly (readonly number[])[]>;
+  release(): Promise<void>;
+}
+
+/** Any valid id does as padding: padded positions are never seen. */
+const PAD = 0;
+
+/**
+ * Prepares generation by the base, or by the base with an adapter.
+ * @param maxPositions longest prompt and continuation together
+ */
+export async function createGenerator(
+  base: BaseModel,
+  adapter: { readonly plan: AdapterPlan; readonly values: ReadonlyMap<string, Float32Array> } | undefined,
+  options: SessionOptions & { readonly maxPositions?: number | undefined } = {},
+): Promise<TextGenerator> {
+  const plan = adapter?.plan;
+  const { config } = base;
+  const maxPositions = Math.max(config.maxPositions, options.maxPositions ?? 0);
+  const context = createContext(base, { plan, cache: true, maxPositions });
+  const hidden = base.family.forward(context, config); // [B*T, D]
+  const lastHidden = slice(reshape(hidden, ["B", "T", config.hiddenSize]), 1, -1); // [B, 1, D]
+  const logits = context.linear(reshape(lastHidden, ["B", config.hiddenSize]), OUTPUT_HEAD); // [B, V]
+  const session = await createSession(
+    createGraph({ logits, ...Object.fromEntries(context.present) }),
+    options,
+  );
+  const trained = adapter ? trainedInputs(plan, adapter.values) : {};
+
+  async function* steps(
+    prompts: readonly (readonly number[])[],
+    given: GenerateOptions,
+  ): AsyncGenerator<GeneratedStep> {
+    const { maxNewTokens, eosTokenIds, seed = 0, signal } = given;
+    const sampling = { ...greedy, ...defined(given) };
+    checkPrompts(prompts, config.vocabSize, maxNewTokens, maxPositions);
+    const B = prompts.length;
+    const longest = Math.max(...prompts.map(({ length }) => length));
+    const randoms = prompts.map((_, row) => createRandom(seed, "generate", row));
+    const texts = prompts.map((prompt) => [...prompt]);
+    const ended = prompts.map(() => false);
+    const padding = prompts.map(({ length }) => longest - length);
+
+    let ids = prompts.flatMap((prompt, row) => [...new Array<number>(padding[row]!).fill(PAD), ...prompt]);
+    let positions = positionsOf(maskOf(padding, longest), B, longest);
+    let cache = emptyCache(B, config.layers, config.kvHeads, config.headSize);
+    for (let made = 0; made < maxNewTokens && !signal?.aborted; made++) {
+      const T = made === 0 ? longest : 1;
+      const S = longest + made;
+      const result = await session.run({
+        ...trained,
+        ...cache,
+        input_ids: { dims: [B, T], data: int64(ids) },
+        position_ids: { dims: [B, T], data: int64(positions) },
+        attention_mask: { dims: [B, S], data: int64(maskOf(padding, S)) },
+      });
+      const all = result.logits!.data as Float32Array;
+      const tokens = texts.map((text, row) => {
+        if (ended[row]) return undefined;
+        const id = chooseToken(
+          all.subarray(row * config.vocabSize, (row + 1) * config.vocabSize),
+          text,
+          sampling,
+          randoms[row]!,
+        );
+        text.push(id);
+        ended[row] = eosTokenIds.includes(id);
+        return id;
+      });
+      yield { tokens, logits: all };
+      if (ended.every(Boolean)) return;
+      ids = tokens.map((id) => id ?? PAD);
+      positions = texts.map((_, row) => longest + made - padding[row]!);
+      cache = Object.fromEntries(
+        Object.entries(result).flatMap(([name, value]) =>
+          name.startsWith("present.") ? [[name.replace("present", "past_key_values"), value]] : [],
+        ),
+      );
+    }
+  }
+
+  return {
+    steps,
+    async generate(prompts, given) {
+      const made: number[][] = prompts.map(() => []);
+      for await (const { tokens } of steps(prompts, given)) {
+        for (const [row, id] of tokens.entries()) if (id !== undefined) made[row]!.push(id);
+      }
+      return made;
+    },
+    release: () => session.release(),
+  };
+}
+
+function defined(options: GenerateOptions): Partial<SamplingOptions> {
+  const { temperature, topK, topP, repetitionPenalty } = options;
+  return Object.fromEntries(
+    Object.entries({ temperature, topK, topP, repetitionPenalty }).filter(([, value]) => value !== undefined),
+  );
+}
+
+/** [B, S]: 0 for the padding on the left of each row. */
+function maskOf(padding: readonly number[], S: number): Int32Array {
+  return Int32Array.from({ length: padding.length * S }, (_, i) =>
+    i % S < padding[Math.trunc(i / S)]! ? 0 : 1,
+  );
+}
+
+function emptyCache(B: number, layers: number, kvHeads: number, headSize: number): Record<string, NDArray> {
+  const cache: Record<string, NDArray> = {};
+  for (let layer = 0; layer < layers; layer++) {
+    for (const kind of ["key", "value"])
+      cache[`past_key_values.${layer}.${kind}`] = {
+        dims: [B, kvHeads, 0, headSize],
+        data: new Float32Array(0),
+      };
+  }
+  return cache;
+}
+
+function checkPrompts(
+  prompts: readonly (readonly number[])[],
+  vocabSize: number,
+  maxNewTokens: number,
+  maxPositions: number,
+): void {
+  for (const [row, prompt] of prompts.entries()) {
+    if (prompt.length === 0)
+      fail("data", "the prompt has no token", { where: `prompt ${row + 1}`, fix: "give at least one word" });
+    const wrong = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+    if (wrong !== undefined)
+      fail("data", `token id ${wrong} is outside the vocabulary of ${vocabSize}`, {
+        where: `prompt ${row + 1}`,
+      });
+    if (prompt.length + maxNewTokens > maxPositions) {
+      fail(
+        "data",
+        `the prompt has ${prompt.length} tokens; with ${maxNewTokens} new ones that is more than the ${maxPositions} positions of the model`,
+        {
+          where: `prompt ${row + 1}`,
+          fix: "shorten the prompt or lower --max-new-tokens",
+        },
+      );
+    }
+  }
+}

@@ -1,0 +1,130 @@
+// A Hugging Face model folder -> its family, configuration, modules and the places of its tensors, all checked.
+import { type Fault, fail, failIfAny, nearest } from "../errors.js";
+import { readJsonObject } from "../formats/json_file.js";
+import { openSafetensorsFolder } from "../formats/safetensors.js";
+import type { TensorEntry } from "../formats/tensor.js";
+import { createConfigReader } from "./config.js";
+import {
+  EMBEDDING,
+  type Family,
+  type ModelConfig,
+  type Module,
+  OUTPUT_HEAD,
+  parametersOf,
+} from "./family.js";
+import { families } from "./index.js";
+
+/** A frozen model: nothing of its weights is in memory. */
+export interface BaseModel {
+  readonly folder: string;
+  readonly family: Family;
+  readonly config: ModelConfig;
+  readonly modules: readonly Module[];
+  /** By parameter name, tied ones once under the embedding's name. */
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** `eos_token_id` of config.json: ids that end a text. */
+  readonly eosTokenIds: readonly number[];
+}
+
+/** Buffers that old checkpoints carry along and that the configuration already tells. */
+const IGNORED = /\.(rotary_emb\.inv_freq|masked_bias|attn\.bias)$/;
+
+/** Opens a model folder. @throws when the family is unknown, an option is not implemented, or a tensor is missing or of another shape. */
+export async function openBaseModel(folder: string): Promise<BaseModel> {
+  const where = `${folder}/config.json`;
+  const json = await readJsonObject(where, "the model's configuration");
+  const family = familyOf(json, where);
+  const reader = createConfigReader(json, where);
+  const config = family.readConfig(reader);
+  reader.finish();
+  const modules = family.modules(config);
+  const file = await openSafetensorsFolder(folder);
+  const tensors = checkTensors(modules, config, file.entries, folder);
+  return { folder, family, config, modules, tensors, eosTokenIds: tokenIds(json.eos_token_id) };
+}
+
+function familyOf(json: Readonly<Record<string, unknown>>, where: string): Family {
+  const names = families.map(({ modelType }) => modelType);
+  const family = families.find(({ modelType }) => modelType === json.model_type);
+  if (!family) {
+    const near = typeof json.model_type === "string" ? nearest(json.model_type, names) : undefined;
+    fail(
+      "config",
+      `model_type ${JSON.stringify(json.model_type)} is not supported; supported are ${names.join(", ")}`,
+      {
+        where,
+        fix: near && `did you mean "${near}"?`,
+      },
+    );
+  }
+  const architectures = Array.isArray(json.architectures) ? json.architectures : [family.architecture];
+  if (!architectures.includes(family.architecture)) {
+    fail(
+      "config",
+      `the model's architecture is ${architectures.join(", ")}; phinetune trains ${family.architecture}`,
+      { where },
+    );
+  }
+  return family;
+}
+
+function checkTensors(
+  modules: readonly Module[],
+  { tiedEmbeddings }: ModelConfig,
+  entries: ReadonlyMap<string, TensorEntry>,
+  folder: string,
+): ReadonlyMap<string, TensorEntry> {
+  const faults: Fault[] = [];
+  const tensors = new Map<string, TensorEntry>();
+  const tiedHead = `${OUTPUT_HEAD}.weight`;
+  for (const module of modules) {
+    for (const [name, shape] of parametersOf(module)) {
+      if (name === tiedHead && tiedEmbeddings) continue;
+      const entry = entries.get(name);
+      if (!entry) {
+        const hint =
+          name === tiedHead && entries.has(`${EMBEDDING}.weight`)
+            ? 'or set "tie_word_embeddings": true if the head is the embedding'
+            : undefined;
+        faults.push({
+          code: "weights",
+          what: `tensor ${name} [${shape}] is missing`,
+          where: folder,
+          fix: hint,
+        });
+      } else if (entry.shape.join() !== shape.join()) {
+        faults.push({
+          code: "weights",
+          what: `tensor ${name} has shape [${entry.shape}]; config.json says [${shape}]`,
+          where: entry.file,
+        });
+      } else if (!["F32", "F16", "BF16"].includes(entry.dtype)) {
+        faults.push({
+          code: "weights",
+          what: `tensor ${name} has dtype ${entry.dtype}; weights must be F32, F16 or BF16`,
+          where: entry.file,
+        });
+      } else tensors.set(name, entry);
+    }
+  }
+  for (const name of entries.keys()) {
+    if (
+      !tensors.has(name) &&
+      !IGNORED.test(name) &&
+      !(name === tiedHead && tiedEmbeddings) &&
+      !faults.some(({ what }) => what.includes(`tensor ${name} `))
+    ) {
+      faults.push({
+        code: "weights",
+        what: `tensor ${name} does not belong to this architecture`,
+        where: entries.get(name)!.file,
+      });
+    }
+  }
+  failIfAny(faults);
+  return tensors;
+}
+
+function tokenIds(value: unknown): readonly number[] {
+  return (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id));
+}

@@ -1,0 +1,159 @@
+// One golden case of PEFT -> the same numbers from phinetune: logits, loss, every gradient, a training run of 20 steps, merged weights.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Batch } from "../../src/data/types.js";
+import { loadPeftAdapter } from "../../src/export/peft.js";
+import { toFloat32 } from "../../src/formats/dtype.js";
+import { openSafetensors, readTensor } from "../../src/formats/safetensors.js";
+import { inspect } from "../../src/inspect.js";
+import { openBaseModel } from "../../src/models/base_model.js";
+import { createTrainState, trainingLoop } from "../../src/train/loop.js";
+import { createObjective } from "../../src/train/objective.js";
+
+/** Largest accepted differences; see the README of the golden cases. */
+const TOLERANCE = { logits: 2e-5, loss: 1e-6, gradient: 1e-4, trainLoss: 1e-5, gradNorm: 1e-5, learningRate: 1e-9, noiseFactor: 10 } as const;
+
+interface Expected {
+  readonly trainable: readonly string[];
+  readonly trainable_count: number;
+  readonly hyper: { readonly lr: number; readonly weight_decay: number; readonly max_grad_norm: number; readonly warmup_steps: number; readonly total_steps: number };
+  readonly train: { readonly loss: readonly number[]; readonly grad_norm: readonly number[]; readonly lr: readonly number[] };
+  readonly fp32_noise: {
+    readonly loss: number;
+    readonly logits: number;
+    readonly train_loss: number;
+    readonly train_grad_norm_rel: number;
+    readonly step20_by_param: Readonly<Record<string, number>>;
+    readonly noise_decided_params: readonly string[];
+    readonly [step: `step${number}`]: number;
+  };
+}
+
+/** Folders of training cases below `root`. */
+export function casesIn(root: string): readonly string[] {
+  if (!existsSync(root)) return [];
+  return readdirSync(root).filter((name) => existsSync(join(root, name, "adapter", "adapter_config.json")) && existsSync(join(root, name, "expected.safetensors")));
+}
+
+async function readAll(path: string): Promise<ReadonlyMap<string, Float32Array>> {
+  const file = await openSafetensors(path);
+  const tensors = new Map<string, Float32Array>();
+  for (const [name, entry] of file.entries) tensors.set(name, toFloat32(await readTensor(entry)));
+  return tensors;
+}
+
+function largestDifference(a: Float32Array, b: Float32Array, counts: (i: number) => boolean = () => true): number {
+  expect(a.length).toBe(b.length);
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) if (counts(i)) largest = Math.max(largest, Math.abs(a[i]! - b[i]!));
+  expect(largest).not.toBeNaN();
+  return largest;
+}
+
+const largest = (values: Float32Array) => values.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+
+function readBatch(folder: string): Batch {
+  const json = JSON.parse(readFileSync(join(folder, "inputs.json"), "utf8")) as Record<"input_ids" | "attention_mask" | "labels", number[][]>;
+  const flat = (rows: number[][]) => Int32Array.from(rows.flat());
+  return {
+    B: json.input_ids.length,
+    T: json.input_ids[0]!.length,
+    inputIds: flat(json.input_ids),
+    attentionMask: flat(json.attention_mask),
+    labels: flat(json.labels),
+    rows: json.input_ids.map((_, i) => i),
+  };
+}
+
+/** Registers the tests of one case. @param output folder for files that the check writes */
+export function checkCase(folder: string, name: string, output: string): void {
+  const model = join(folder, "model");
+  const adapter = join(folder, "adapter");
+  const expectedJson = JSON.parse(readFileSync(join(folder, "expected.json"), "utf8")) as Expected;
+
+  describe(name, () => {
+    it("computes PEFT's logits, loss and gradients", async () => {
+      const expected = await readAll(join(folder, "expected.safetensors"));
+      const { attentionMask } = readBatch(folder);
+      const { tensors, loss } = await inspect({ model, adapter, inputs: join(folder, "inputs.json"), output: join(output, `${name}.safetensors`) });
+      for (const key of ["logits", "logits_base"]) {
+        const wanted = expected.get(key);
+        if (!wanted) continue;
+        const vocabSize = wanted.length / attentionMask.length;
+        const isReal = (i: number) => attentionMask[Math.trunc(i / vocabSize)] === 1;
+        expect(largestDifference(toFloat32(tensors.get(key)!), wanted, isReal), key).toBeLessThan(TOLERANCE.logits);
+      }
+      expect(Math.abs(loss! - expected.get("loss")![0]!)).toBeLessThanOrEqual(TOLERANCE.loss);
+      const gradients = [...expected.keys()].filter((key) => key.startsWith("grad/"));
+      expect(gradients.length).toBeGreaterThan(0);
+      expect([...tensors.keys()].filter((key) => key.startsWith("grad/")).sort()).toEqual(gradients.sort());
+      for (const key of gradients) {
+        const wanted = expected.get(key)!;
+        const absolute = largestDifference(toFloat32(tensors.get(key)!), wanted);
+        const relative = absolute / Math.max(largest(wanted), 1e-6);
+        if (!isRounding(key, wanted)) expect(relative, key).toBeLessThan(TOLERANCE.gradient);
+        else expect(absolute, key).toBeLessThan(1e-7);
+      }
+    });
+
+    it("trains as PEFT does for 20 steps", async () => {
+      const expected = await readAll(join(folder, "expected.safetensors"));
+      const base = await openBaseModel(model);
+      const { plan, values } = await loadPeftAdapter(adapter, base);
+      expect(plan.parameters.map(({ peftName }) => peftName).sort()).toEqual([...expectedJson.trainable].sort());
+      expect(plan.parameters.reduce((sum, { name: key }) => sum + values.get(key)!.length, 0)).toBe(expectedJson.trainable_count);
+      const { hyper, train, fp32_noise: noise } = expectedJson;
+      const objective = await createObjective(base, plan);
+      const state = createTrainState(values);
+      const batch = readBatch(folder);
+      const schedule = { name: "cosine", learningRate: hyper.lr, warmupSteps: hyper.warmup_steps, totalSteps: hyper.total_steps } as const;
+      const loop = trainingLoop(plan, objective, () => [batch], state, {
+        schedule,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weightDecay: hyper.weight_decay,
+        decayAll: true,
+        maxGradNorm: hyper.max_grad_norm,
+        gradientAccumulationSteps: 1,
+        stepsPerEpoch: 1,
+        seed: 0,
+      });
+      let compared = 0;
+      for await (const event of loop) {
+        const i = event.step - 1;
+        expect(Math.abs(event.loss - train.loss[i]!), `loss ${event.step}`).toBeLessThan(Math.max(TOLERANCE.trainLoss, 10 * noise.train_loss));
+        expect(Math.abs(event.grad_norm / train.grad_norm[i]! - 1), `norm ${event.step}`).toBeLessThan(Math.max(TOLERANCE.gradNorm, 10 * noise.train_grad_norm_rel));
+        expect(Math.abs(event.learning_rate - train.lr[i]!)).toBeLessThan(TOLERANCE.learningRate);
+        for (const { name: key, peftName } of plan.parameters) {
+          const wanted = expected.get(`step${event.step}/${peftName}`);
+          if (!wanted || noise.noise_decided_params.includes(peftName)) continue;
+          const ofStep = noise[`step${event.step}`] ?? 0;
+          const accepted = TOLERANCE.noiseFactor * Math.max(ofStep, event.step === 20 ? (noise.step20_by_param[peftName] ?? 0) : 0, 1e-7);
+          expect(largestDifference(state.values.get(key)!, wanted), `step ${event.step} ${peftName}`).toBeLessThan(accepted);
+          compared++;
+        }
+      }
+      await objective.release();
+      expect(state.step).toBe(hyper.total_steps);
+      expect(compared).toBeGreaterThan(0);
+    });
+
+    const oldConfig = join(folder, "config_v4.json");
+    it.runIf(existsSync(oldConfig))("reads the configuration as transformers 4 wrote it", async () => {
+      const { families } = await import("../../src/models/index.js");
+      const { createConfigReader } = await import("../../src/models/config.js");
+      const read = (path: string) => {
+        const json = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+        return families.find(({ modelType }) => modelType === json.model_type)!.readConfig(createConfigReader(json, path));
+      };
+      expect(read(oldConfig)).toEqual(read(join(model, "config.json")));
+    });
+  });
+}
+
+/** A gradient that is zero but for rounding: key biases, which softmax cancels. */
+function isRounding(key: string, wanted: Float32Array): boolean {
+  return key.includes("k_proj") && key.endsWith("bias") && largest(wanted) < 1e-6;
+}
