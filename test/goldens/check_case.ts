@@ -12,13 +12,31 @@ import { createTrainState, trainingLoop } from "../../src/train/loop.js";
 import { createObjective } from "../../src/train/objective.js";
 
 /** Largest accepted differences; see the README of the golden cases. */
-const TOLERANCE = { logits: 2e-5, loss: 1e-6, gradient: 1e-4, trainLoss: 1e-5, gradNorm: 1e-5, learningRate: 1e-9, noiseFactor: 10 } as const;
+const TOLERANCE = {
+  logits: 2e-5,
+  loss: 1e-6,
+  gradient: 1e-4,
+  trainLoss: 1e-5,
+  gradNorm: 1e-5,
+  learningRate: 1e-9,
+  noiseFactor: 10,
+} as const;
 
 interface Expected {
   readonly trainable: readonly string[];
   readonly trainable_count: number;
-  readonly hyper: { readonly lr: number; readonly weight_decay: number; readonly max_grad_norm: number; readonly warmup_steps: number; readonly total_steps: number };
-  readonly train: { readonly loss: readonly number[]; readonly grad_norm: readonly number[]; readonly lr: readonly number[] };
+  readonly hyper: {
+    readonly lr: number;
+    readonly weight_decay: number;
+    readonly max_grad_norm: number;
+    readonly warmup_steps: number;
+    readonly total_steps: number;
+  };
+  readonly train: {
+    readonly loss: readonly number[];
+    readonly grad_norm: readonly number[];
+    readonly lr: readonly number[];
+  };
   readonly fp32_noise: {
     readonly loss: number;
     readonly logits: number;
@@ -33,7 +51,11 @@ interface Expected {
 /** Folders of training cases below `root`. */
 export function casesIn(root: string): readonly string[] {
   if (!existsSync(root)) return [];
-  return readdirSync(root).filter((name) => existsSync(join(root, name, "adapter", "adapter_config.json")) && existsSync(join(root, name, "expected.safetensors")));
+  return readdirSync(root).filter(
+    (name) =>
+      existsSync(join(root, name, "adapter", "adapter_config.json")) &&
+      existsSync(join(root, name, "expected.safetensors")),
+  );
 }
 
 async function readAll(path: string): Promise<ReadonlyMap<string, Float32Array>> {
@@ -43,7 +65,11 @@ async function readAll(path: string): Promise<ReadonlyMap<string, Float32Array>>
   return tensors;
 }
 
-function largestDifference(a: Float32Array, b: Float32Array, counts: (i: number) => boolean = () => true): number {
+function largestDifference(
+  a: Float32Array,
+  b: Float32Array,
+  counts: (i: number) => boolean = () => true,
+): number {
   expect(a.length).toBe(b.length);
   let largest = 0;
   for (let i = 0; i < a.length; i++) if (counts(i)) largest = Math.max(largest, Math.abs(a[i]! - b[i]!));
@@ -54,7 +80,10 @@ function largestDifference(a: Float32Array, b: Float32Array, counts: (i: number)
 const largest = (values: Float32Array) => values.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
 
 function readBatch(folder: string): Batch {
-  const json = JSON.parse(readFileSync(join(folder, "inputs.json"), "utf8")) as Record<"input_ids" | "attention_mask" | "labels", number[][]>;
+  const json = JSON.parse(readFileSync(join(folder, "inputs.json"), "utf8")) as Record<
+    "input_ids" | "attention_mask" | "labels",
+    number[][]
+  >;
   const flat = (rows: number[][]) => Int32Array.from(rows.flat());
   return {
     B: json.input_ids.length,
@@ -76,13 +105,20 @@ export function checkCase(folder: string, name: string, output: string): void {
     it("computes PEFT's logits, loss and gradients", async () => {
       const expected = await readAll(join(folder, "expected.safetensors"));
       const { attentionMask } = readBatch(folder);
-      const { tensors, loss } = await inspect({ model, adapter, inputs: join(folder, "inputs.json"), output: join(output, `${name}.safetensors`) });
+      const { tensors, loss } = await inspect({
+        model,
+        adapter,
+        inputs: join(folder, "inputs.json"),
+        output: join(output, `${name}.safetensors`),
+      });
       for (const key of ["logits", "logits_base"]) {
         const wanted = expected.get(key);
         if (!wanted) continue;
         const vocabSize = wanted.length / attentionMask.length;
         const isReal = (i: number) => attentionMask[Math.trunc(i / vocabSize)] === 1;
-        expect(largestDifference(toFloat32(tensors.get(key)!), wanted, isReal), key).toBeLessThan(TOLERANCE.logits);
+        expect(largestDifference(toFloat32(tensors.get(key)!), wanted, isReal), key).toBeLessThan(
+          TOLERANCE.logits,
+        );
       }
       expect(Math.abs(loss! - expected.get("loss")![0]!)).toBeLessThanOrEqual(TOLERANCE.loss);
       const gradients = [...expected.keys()].filter((key) => key.startsWith("grad/"));
@@ -101,13 +137,22 @@ export function checkCase(folder: string, name: string, output: string): void {
       const expected = await readAll(join(folder, "expected.safetensors"));
       const base = await openBaseModel(model);
       const { plan, values } = await loadPeftAdapter(adapter, base);
-      expect(plan.parameters.map(({ peftName }) => peftName).sort()).toEqual([...expectedJson.trainable].sort());
-      expect(plan.parameters.reduce((sum, { name: key }) => sum + values.get(key)!.length, 0)).toBe(expectedJson.trainable_count);
+      expect(plan.parameters.map(({ peftName }) => peftName).sort()).toEqual(
+        [...expectedJson.trainable].sort(),
+      );
+      expect(plan.parameters.reduce((sum, { name: key }) => sum + values.get(key)!.length, 0)).toBe(
+        expectedJson.trainable_count,
+      );
       const { hyper, train, fp32_noise: noise } = expectedJson;
       const objective = await createObjective(base, plan);
       const state = createTrainState(values);
       const batch = readBatch(folder);
-      const schedule = { name: "cosine", learningRate: hyper.lr, warmupSteps: hyper.warmup_steps, totalSteps: hyper.total_steps } as const;
+      const schedule = {
+        name: "cosine",
+        learningRate: hyper.lr,
+        warmupSteps: hyper.warmup_steps,
+        totalSteps: hyper.total_steps,
+      } as const;
       const loop = trainingLoop(plan, objective, () => [batch], state, {
         schedule,
         beta1: 0.9,
@@ -123,15 +168,24 @@ export function checkCase(folder: string, name: string, output: string): void {
       let compared = 0;
       for await (const event of loop) {
         const i = event.step - 1;
-        expect(Math.abs(event.loss - train.loss[i]!), `loss ${event.step}`).toBeLessThan(Math.max(TOLERANCE.trainLoss, 10 * noise.train_loss));
-        expect(Math.abs(event.grad_norm / train.grad_norm[i]! - 1), `norm ${event.step}`).toBeLessThan(Math.max(TOLERANCE.gradNorm, 10 * noise.train_grad_norm_rel));
+        expect(Math.abs(event.loss - train.loss[i]!), `loss ${event.step}`).toBeLessThan(
+          Math.max(TOLERANCE.trainLoss, 10 * noise.train_loss),
+        );
+        expect(Math.abs(event.grad_norm / train.grad_norm[i]! - 1), `norm ${event.step}`).toBeLessThan(
+          Math.max(TOLERANCE.gradNorm, 10 * noise.train_grad_norm_rel),
+        );
         expect(Math.abs(event.learning_rate - train.lr[i]!)).toBeLessThan(TOLERANCE.learningRate);
         for (const { name: key, peftName } of plan.parameters) {
           const wanted = expected.get(`step${event.step}/${peftName}`);
           if (!wanted || noise.noise_decided_params.includes(peftName)) continue;
           const ofStep = noise[`step${event.step}`] ?? 0;
-          const accepted = TOLERANCE.noiseFactor * Math.max(ofStep, event.step === 20 ? (noise.step20_by_param[peftName] ?? 0) : 0, 1e-7);
-          expect(largestDifference(state.values.get(key)!, wanted), `step ${event.step} ${peftName}`).toBeLessThan(accepted);
+          const accepted =
+            TOLERANCE.noiseFactor *
+            Math.max(ofStep, event.step === 20 ? (noise.step20_by_param[peftName] ?? 0) : 0, 1e-7);
+          expect(
+            largestDifference(state.values.get(key)!, wanted),
+            `step ${event.step} ${peftName}`,
+          ).toBeLessThan(accepted);
           compared++;
         }
       }
@@ -146,7 +200,9 @@ export function checkCase(folder: string, name: string, output: string): void {
       const { createConfigReader } = await import("../../src/models/config.js");
       const read = (path: string) => {
         const json = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-        return families.find(({ modelType }) => modelType === json.model_type)!.readConfig(createConfigReader(json, path));
+        return families
+          .find(({ modelType }) => modelType === json.model_type)!
+          .readConfig(createConfigReader(json, path));
       };
       expect(read(oldConfig)).toEqual(read(join(model, "config.json")));
     });
