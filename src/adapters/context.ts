@@ -1,6 +1,6 @@
 // A base model and, if any, an adapter plan -> the context in which the model's graph is built.
 import { concat, gather, gemm, mulByScalar, reshape } from "../graph/ops.js";
-import { input, inScope, type Value, weight } from "../graph/value.js";
+import { atPath, input, type Value, weight } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
 import { parametersOf } from "../models/family.js";
 import type { ModelContext, ModelInputs } from "../nn/context.js";
@@ -62,7 +62,7 @@ export function createContext(
     present,
     parameter,
     linear: (x, path) =>
-      inScope(path, () => {
+      atPath(path, () => {
         const bias = parametersOf(linears.get(path)!).has(`${path}.bias`)
           ? parameter(`${path}.bias`)
           : undefined;
@@ -74,14 +74,14 @@ export function createContext(
         return plan.method.linear(x, y, target, adapted(path), drop);
       }),
     embedding: (ids, path) =>
-      inScope(path, () => {
+      atPath(path, () => {
         const flat = reshape(ids, ["B*T"]);
         const y = gather(parameter(`${path}.weight`), flat);
         const target = plan?.targets.get(path);
         return plan && target ? plan.method.embedding(flat, y, target, adapted(path)) : y;
       }),
     dropout: (x, p, path) =>
-      inScope(path, () => (noise && p > 0 ? mulByScalar(dropElements(x, p, path, noise), 1 / (1 - p)) : x)),
+      atPath(path, () => (noise && p > 0 ? mulByScalar(dropElements(x, p, path, noise), 1 / (1 - p)) : x)),
     cached(layer, key, value) {
       if (!cache) return { key, value };
       const extended = (kind: string, fresh: Value) => {

@@ -2,7 +2,7 @@
 import { fail } from "../errors.js";
 import { sameShape } from "./dims.js";
 import { add } from "./ops/elementwise.js";
-import { inScope, type Node, type Op, printType, type Rule, relabel, scalar, type Value } from "./value.js";
+import { atPath, type Node, type Op, printType, type Rule, relabel, scalar, type Value } from "./value.js";
 
 /**
  * Gradients of `loss` with respect to each of `targets`.
@@ -29,7 +29,7 @@ export function gradients(loss: Value, targets: readonly Value[]): readonly Valu
       if (!rule) continue;
       const contribution = applyRule(rule, g, node, x);
       const known = incoming.get(x);
-      incoming.set(x, known ? inScope(`${x.node.label}_grad`, () => add(known, contribution)) : contribution);
+      incoming.set(x, known ? atPath(`${x.node.label}_grad`, () => add(known, contribution)) : contribution);
     }
   }
   return targets.map((target) => {
@@ -46,7 +46,7 @@ function ruleOf(op: Op, index: number): Rule | null {
 }
 
 function applyRule(rule: Rule, g: Value, node: Node, x: Value): Value {
-  const contribution = inScope(`${node.label}_grad`, () => rule(g, node));
+  const contribution = atPath(`${node.label}_grad`, () => rule(g, node));
   if (!sameShape(contribution.shape, x.shape)) {
     fail("graph", `the gradient has type ${printType(contribution)} but its value ${printType(x)}`, {
       where: node.label,

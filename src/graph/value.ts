@@ -72,15 +72,24 @@ export interface Op {
 
 let scopes: readonly string[] = [];
 
-/** Runs `build` with `scope` prepended to the labels of all nodes it makes. */
-export function inScope<T>(scope: string, build: () => T): T {
+function withScopes<T>(inner: readonly string[], build: () => T): T {
   const outer = scopes;
-  scopes = [...outer, scope];
+  scopes = inner;
   try {
     return build();
   } finally {
     scopes = outer;
   }
+}
+
+/** Runs `build` with `scope` added to the labels of all nodes it makes. */
+export function inScope<T>(scope: string, build: () => T): T {
+  return withScopes([...scopes, scope], build);
+}
+
+/** Runs `build` with labels that begin with the path of a module, whatever scope it is called in. */
+export function atPath<T>(path: string, build: () => T): T {
+  return withScopes([path], build);
 }
 
 function createNode(parts: Omit<Node, "outputs">, types: readonly ValueType[]): Node {

@@ -1,7 +1,7 @@
 // llama: RMS norms, turned heads, grouped keys, gated MLP. Also what qwen2 is made of.
 // Source: https://github.com/huggingface/transformers/blob/main/src/transformers/models/llama/modeling_llama.py
 import { add, mul, rmsNorm } from "../graph/ops.js";
-import type { Value } from "../graph/value.js";
+import { atPath, type Value } from "../graph/value.js";
 import { type ActivationName, activations } from "../nn/activation.js";
 import { attention, attentionBias, splitHeads } from "../nn/attention.js";
 import type { ModelContext } from "../nn/context.js";
@@ -88,7 +88,8 @@ export function llamaModules(config: LlamaConfig): readonly Module[] {
 export function llamaForward(context: ModelContext, config: LlamaConfig): Value {
   let x = context.embedding(context.inputs.ids, EMBEDDING);
   for (let layer = 0; layer < config.layers; layer++) {
-    x = block(context, config, layer, x, attentionBias(context.inputs, config.windows[layer]));
+    const [input, bias] = [x, attentionBias(context.inputs, config.windows[layer])];
+    x = atPath(`model.layers.${layer}`, () => block(context, config, layer, input, bias));
   }
   return norm(context, config, x, "model.norm");
 }
@@ -111,7 +112,7 @@ function block(context: ModelContext, config: LlamaConfig, layer: number, x: Val
 }
 
 function norm(context: ModelContext, { normEpsilon }: LlamaConfig, x: Value, path: string): Value {
-  return rmsNorm(x, context.parameter(`${path}.weight`), normEpsilon);
+  return atPath(path, () => rmsNorm(x, context.parameter(`${path}.weight`), normEpsilon));
 }
 
 export const llama = defineFamily<LlamaConfig>({

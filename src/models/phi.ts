@@ -1,7 +1,7 @@
 // phi: phi-1, phi-1.5, phi-2. One norm a block feeds attention and MLP side by side; heads are turned in part.
 // Source: https://github.com/huggingface/transformers/blob/main/src/transformers/models/phi/modeling_phi.py
 import { add, layerNorm } from "../graph/ops.js";
-import type { Value } from "../graph/value.js";
+import { atPath, type Value } from "../graph/value.js";
 import { type ActivationName, activations } from "../nn/activation.js";
 import { attention, attentionBias, splitHeads } from "../nn/attention.js";
 import type { ModelContext } from "../nn/context.js";
@@ -88,7 +88,10 @@ export const phi = defineFamily<PhiConfig>({
       config.embeddingDropout,
       "model.embed_dropout",
     );
-    for (let layer = 0; layer < config.layers; layer++) x = block(context, config, layer, x, bias);
+    for (let layer = 0; layer < config.layers; layer++) {
+      const input = x;
+      x = atPath(`model.layers.${layer}`, () => block(context, config, layer, input, bias));
+    }
     return norm(context, config, x, "model.final_layernorm");
   },
 });
@@ -126,7 +129,9 @@ function block(context: ModelContext, config: PhiConfig, layer: number, x: Value
 }
 
 function norm(context: ModelContext, { normEpsilon }: PhiConfig, x: Value, path: string): Value {
-  return layerNorm(x, context.parameter(`${path}.weight`), context.parameter(`${path}.bias`), normEpsilon);
+  return atPath(path, () =>
+    layerNorm(x, context.parameter(`${path}.weight`), context.parameter(`${path}.bias`), normEpsilon),
+  );
 }
 
 /** Layer norm of each head [B, H, T, K], where the configuration asks for it. */
