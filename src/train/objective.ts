@@ -56,13 +56,13 @@ export function buildTrainingGraph(
   });
 }
 
-/** Compiles the training graph. */
+/** Compiles the training graph; with `dropout: false` nothing is dropped, whatever adapter and model say. */
 export async function createObjective(
   base: BaseModel,
   plan: AdapterPlan,
-  options: SessionOptions = {},
+  options: SessionOptions & { readonly dropout?: boolean | undefined } = {},
 ): Promise<Objective> {
-  const graph = buildTrainingGraph(base, plan);
+  const graph = buildTrainingGraph(base, plan, options);
   const session = await createSession(graph, options);
   const columnInputs = graph.inputs.flatMap(({ outputs: [name] }) =>
     name!.startsWith("dropout_columns_") ? [name!] : [],
