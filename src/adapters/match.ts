@@ -91,6 +91,13 @@ export function matchTargets(
     }
     targets = candidates.filter(({ path }) => wanted.some((name) => matches(path, name)));
   }
+  if (targets.length === 0 && faults.length === 0) {
+    faults.push({
+      code: "adapter",
+      what: "exclude_modules and modules_to_save leave no module for the adapter",
+      fix: "exclude less",
+    });
+  }
   if (typeof excludeModules !== "string") {
     for (const name of excludeModules ?? []) {
       if (!adaptable.some(({ path }) => endsWith(path, name)))

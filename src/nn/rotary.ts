@@ -22,6 +22,8 @@ export interface Rope {
   readonly scaling: RopeScaling;
 }
 
+const f32 = Math.fround;
+
 /**
  * Angle per position of each pair, in float32 as transformers computes them.
  * Source: https://github.com/huggingface/transformers/blob/main/src/transformers/modeling_rope_utils.py
@@ -29,7 +31,7 @@ export interface Rope {
 export function inverseFrequencies({ theta, size, scaling }: Rope): Float32Array {
   const frequencies = Float32Array.from(
     { length: size / 2 },
-    (_, i) => 1 / Math.fround(theta ** Math.fround((2 * i) / size)),
+    (_, i) => 1 / f32(theta ** f32((2 * i) / size)),
   );
   switch (scaling.type) {
     case "default":
@@ -44,11 +46,11 @@ export function inverseFrequencies({ theta, size, scaling }: Rope): Float32Array
           highFrequencyFactor: high,
           originalMaxPositions: context,
         } = scaling;
-        const wavelength = (2 * Math.PI) / frequency;
+        const wavelength = f32((2 * Math.PI) / frequency);
         if (wavelength < context / high) return frequency;
         if (wavelength > context / low) return frequency / factor;
-        const smooth = (context / wavelength - low) / (high - low);
-        return ((1 - smooth) * frequency) / factor + smooth * frequency;
+        const smooth = f32(f32(f32(context / wavelength) - low) / (high - low));
+        return f32(f32(f32(1 - smooth) * frequency) / factor) + f32(smooth * frequency);
       });
   }
 }
@@ -66,7 +68,7 @@ function rotaryTables(rope: Rope, positions: number): { cos: Value; sin: Value }
   const sin = new Float32Array(positions * half);
   for (let position = 0; position < positions; position++) {
     for (let i = 0; i < half; i++) {
-      const angle = Math.fround(position * frequencies[i]!);
+      const angle = f32(position * frequencies[i]!);
       cos[position * half + i] = Math.cos(angle);
       sin[position * half + i] = Math.sin(angle);
     }
