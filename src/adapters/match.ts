@@ -86,7 +86,7 @@ export function matchTargets(
     const matches = (path: string, name: string) =>
       path === name || (path.endsWith(`.${name}`) && inLayers(path));
     for (const name of wanted) {
-      if (!candidates.some(({ path }) => matches(path, name)))
+      if (!adaptable.some(({ path }) => matches(path, name)))
         faults.push(unmatched("target_modules", name, adaptable));
     }
     targets = candidates.filter(({ path }) => wanted.some((name) => matches(path, name)));
