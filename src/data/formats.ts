@@ -23,30 +23,32 @@ export interface RowOptions {
 }
 
 /** Names that other data sets give to our fields. */
-const synonyms: Readonly<Record<string, readonly FieldName[]>> = {
-  question: ["instruction", "prompt"],
-  query: ["instruction", "prompt"],
-  task: ["instruction"],
-  context: ["input"],
-  inputs: ["input", "prompt"],
-  response: ["output", "completion"],
-  responses: ["output", "completion"],
-  answer: ["output", "completion"],
-  answers: ["output", "completion"],
-  target: ["output", "completion"],
-  targets: ["output", "completion"],
-  label: ["output", "completion", "labels"],
-  conversation: ["messages"],
-  conversations: ["messages"],
-  dialog: ["messages"],
-  dialogue: ["messages"],
-  chat: ["messages"],
-  content: ["text"],
-  document: ["text"],
-  body: ["text"],
-  ids: ["input_ids"],
-  tokens: ["input_ids"],
-};
+const synonyms: ReadonlyMap<string, readonly FieldName[]> = new Map(
+  Object.entries<readonly FieldName[]>({
+    question: ["instruction", "prompt"],
+    query: ["instruction", "prompt"],
+    task: ["instruction"],
+    context: ["input"],
+    inputs: ["input", "prompt"],
+    response: ["output", "completion"],
+    responses: ["output", "completion"],
+    answer: ["output", "completion"],
+    answers: ["output", "completion"],
+    target: ["output", "completion"],
+    targets: ["output", "completion"],
+    label: ["output", "completion", "labels"],
+    conversation: ["messages"],
+    conversations: ["messages"],
+    dialog: ["messages"],
+    dialogue: ["messages"],
+    chat: ["messages"],
+    content: ["text"],
+    document: ["text"],
+    body: ["text"],
+    ids: ["input_ids"],
+    tokens: ["input_ids"],
+  }),
+);
 
 /** The value of one of our fields; undefined when the row has no such column. */
 export function fieldOf(row: Row, field: FieldName, columns: RowOptions["columns"]): unknown {
@@ -97,7 +99,7 @@ function suggestions(found: readonly string[]): readonly (readonly [string, stri
     const renames = needs.flatMap((field) => {
       if (found.includes(field)) return [];
       const column =
-        found.find((name) => synonyms[name.toLowerCase()]?.includes(field)) ??
+        found.find((name) => synonyms.get(name.toLowerCase())?.includes(field)) ??
         found.find((name) => nearest(name, [field]) !== undefined);
       return column === undefined ? [] : [[column, field] as const];
     });
