@@ -1,0 +1,31 @@
+// The options of all commands, from one table each: names, types, defaults, ranges and help.
+import { dataSchema } from "./options/data.js";
+import { generateSchema } from "./options/generate.js";
+import { inspectSchema } from "./options/inspect.js";
+import { resolveOptions } from "./options/resolve.js";
+import type { Given, Resolved } from "./options/schema.js";
+import { trainSchema } from "./options/train.js";
+
+/** The options that each command has. */
+export const schemas = {
+  train: trainSchema,
+  data: dataSchema,
+  generate: generateSchema,
+  inspect: inspectSchema,
+} as const;
+
+export type CommandName = keyof typeof schemas;
+export type OptionsOf<Command extends CommandName> = Resolved<(typeof schemas)[Command]["table"]>;
+
+/** Options of a training run with all defaults filled in. */
+export type TrainOptions = OptionsOf<"train">;
+/** Options of a training run as a caller gives them. */
+export type TrainInput = Given<(typeof trainSchema)["table"]>;
+
+/** Fills in defaults and checks every value. @throws PhinetuneError of code `usage` with all faults */
+export function resolveTrainOptions(given: TrainInput): TrainOptions {
+  return resolveOptions(
+    trainSchema,
+    Object.entries(given).map(([written, value]) => ({ written, value: value as unknown })),
+  );
+}

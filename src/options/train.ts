@@ -1,0 +1,374 @@
+// The options of a training run. Names are those of TRL and transformers, defaults PEFT's and transformers', but where the help says otherwise.
+import type { OptionSchema } from "./resolve.js";
+import type { OptionTable } from "./schema.js";
+import { dataset, encoding, model, threads } from "./shared.js";
+
+const data = {
+  evalDataset: {
+    type: "text",
+    section: "Model and data",
+    placeholder: "FILE",
+    help: "rows to evaluate on",
+  },
+  evalSize: {
+    type: "number",
+    default: 0,
+    section: "Model and data",
+    accepts: (size) => size >= 0 && (size < 1 || Number.isInteger(size)),
+    expected: "a whole number of rows or a share below 1",
+    help: "rows of the data set to hold out for evaluation: a whole number, or a share below 1",
+  },
+  ...encoding,
+  groupByLength: {
+    type: "flag",
+    default: true,
+    section: "Model and data",
+    advanced: true,
+    help: "batches of rows of like length, which saves padding (transformers: off)",
+  },
+} as const satisfies OptionTable;
+
+const adapter = {
+  loraR: {
+    type: "integer",
+    default: 8,
+    min: 1,
+    section: "Adapter",
+    aliases: ["r", "loraRank"],
+    help: "rank of the adapter",
+  },
+  loraAlpha: {
+    type: "number",
+    default: 8,
+    above: 0,
+    section: "Adapter",
+    help: "the adapter's product is scaled by alpha/r",
+  },
+  loraDropout: {
+    type: "number",
+    default: 0,
+    min: 0,
+    below: 1,
+    section: "Adapter",
+    help: "share of the adapter's inputs that a step leaves out",
+  },
+  loraBias: {
+    type: "choice",
+    choices: ["none", "all", "lora_only"],
+    default: "none",
+    section: "Adapter",
+    aliases: ["bias"],
+    help: "biases that are trained as well: all of the model, or those of the adapted modules",
+  },
+  loraTargetModules: {
+    type: "modules",
+    section: "Adapter",
+    aliases: ["targetModules"],
+    defaultText: "PEFT's for the family",
+    help: "modules that get an adapter: names, one regular expression, or all-linear",
+  },
+  excludeModules: {
+    type: "modules",
+    section: "Adapter",
+    advanced: true,
+    help: "modules that get none: names, or one regular expression",
+  },
+  layersToTransform: {
+    type: "integers",
+    section: "Adapter",
+    advanced: true,
+    defaultText: "all",
+    help: "layers that get adapters, counted from 0",
+  },
+  layersPattern: {
+    type: "words",
+    section: "Adapter",
+    advanced: true,
+    help: "the name before a layer's number, where it is not clear",
+  },
+  rankPattern: {
+    type: "numbers",
+    section: "Adapter",
+    advanced: true,
+    help: "other ranks for some modules: NAME is a regular expression for the end of their path",
+  },
+  alphaPattern: {
+    type: "numbers",
+    section: "Adapter",
+    advanced: true,
+    help: "other alphas for some modules, in the same way",
+  },
+  loraModulesToSave: {
+    type: "words",
+    section: "Adapter",
+    advanced: true,
+    aliases: ["modulesToSave"],
+    help: "modules that are trained whole and saved with the adapter",
+  },
+  useRslora: {
+    type: "flag",
+    default: false,
+    section: "Adapter",
+    advanced: true,
+    help: "scale by alpha/sqrt(r) (rank-stabilised LoRA)",
+  },
+  initLoraWeights: {
+    type: "choice",
+    choices: ["default", "gaussian"],
+    default: "default",
+    section: "Adapter",
+    advanced: true,
+    help: "first values of A: Kaiming-uniform, or normal with deviation 1/r; B starts at 0",
+  },
+  adapter: {
+    type: "text",
+    section: "Adapter",
+    placeholder: "DIR",
+    help: "go on from this PEFT adapter, with its own settings instead of the options above",
+  },
+} as const satisfies OptionTable;
+
+const training = {
+  numTrainEpochs: {
+    type: "number",
+    default: 3,
+    above: 0,
+    section: "Training",
+    aliases: ["epochs"],
+    help: "passes over the rows",
+  },
+  maxSteps: {
+    type: "integer",
+    default: -1,
+    accepts: (steps) => steps === -1 || steps >= 1,
+    expected: "-1 or a whole number of at least 1",
+    section: "Training",
+    help: "updates to make; -1 leaves it to --num-train-epochs",
+  },
+  perDeviceTrainBatchSize: {
+    type: "integer",
+    default: 8,
+    min: 1,
+    section: "Training",
+    aliases: ["batchSize"],
+    help: "rows in a batch",
+  },
+  gradientAccumulationSteps: {
+    type: "integer",
+    default: 1,
+    min: 1,
+    section: "Training",
+    help: "batches in an update, which is then that of the one big batch",
+  },
+  learningRate: {
+    type: "number",
+    default: 2e-4,
+    min: 0,
+    section: "Training",
+    aliases: ["lr"],
+    help: "peak learning rate; 2e-4 suits adapters (TRL's 2e-5 is meant for whole models)",
+  },
+  lrSchedulerType: {
+    type: "choice",
+    choices: ["linear", "cosine", "constant", "constant_with_warmup"],
+    default: "linear",
+    section: "Training",
+    help: "how the learning rate falls",
+  },
+  warmupSteps: {
+    type: "integer",
+    default: 0,
+    min: 0,
+    section: "Training",
+    help: "updates over which the learning rate rises",
+  },
+  warmupRatio: {
+    type: "number",
+    default: 0,
+    min: 0,
+    max: 1,
+    section: "Training",
+    advanced: true,
+    help: "the same as a share of all updates; --warmup-steps goes first",
+  },
+  weightDecay: {
+    type: "number",
+    default: 0,
+    min: 0,
+    section: "Training",
+    advanced: true,
+    help: "AdamW's decay; biases and norms are left out",
+  },
+  decayAll: {
+    type: "flag",
+    default: false,
+    section: "Training",
+    advanced: true,
+    help: "decay biases and norms too",
+  },
+  maxGradNorm: {
+    type: "number",
+    default: 1,
+    min: 0,
+    section: "Training",
+    advanced: true,
+    help: "the gradient is scaled down to this norm; 0 for any norm",
+  },
+  adamBeta1: {
+    type: "number",
+    default: 0.9,
+    min: 0,
+    below: 1,
+    section: "Training",
+    advanced: true,
+    help: "AdamW's decay of the mean of gradients",
+  },
+  adamBeta2: {
+    type: "number",
+    default: 0.999,
+    min: 0,
+    below: 1,
+    section: "Training",
+    advanced: true,
+    help: "AdamW's decay of the mean of squares",
+  },
+  adamEpsilon: {
+    type: "number",
+    default: 1e-8,
+    min: 0,
+    section: "Training",
+    advanced: true,
+    help: "AdamW's epsilon",
+  },
+  seed: {
+    type: "integer",
+    default: 42,
+    min: 0,
+    section: "Training",
+    help: "seed of everything that is drawn: first values, order, dropout, held-out rows",
+  },
+} as const satisfies OptionTable;
+
+const evaluation = {
+  evalStrategy: {
+    type: "choice",
+    choices: ["no", "steps", "epoch"],
+    default: "no",
+    section: "Evaluation",
+    aliases: ["evaluationStrategy"],
+    help: "when to evaluate during the training; before and after it, held-out rows always are",
+  },
+  evalSteps: {
+    type: "integer",
+    min: 1,
+    section: "Evaluation",
+    advanced: true,
+    defaultText: "--logging-steps",
+    help: "updates between evaluations, with --eval-strategy steps",
+  },
+  perDeviceEvalBatchSize: {
+    type: "integer",
+    default: 8,
+    min: 1,
+    section: "Evaluation",
+    advanced: true,
+    help: "rows in a batch of evaluation",
+  },
+  sampleRows: {
+    type: "integer",
+    default: 1,
+    min: 0,
+    section: "Evaluation",
+    advanced: true,
+    help: "held-out rows that are answered before and after",
+  },
+  maxNewTokens: {
+    type: "integer",
+    default: 128,
+    min: 1,
+    section: "Evaluation",
+    advanced: true,
+    help: "longest of these answers in tokens",
+  },
+} as const satisfies OptionTable;
+
+const output = {
+  outputDir: {
+    type: "text",
+    section: "Output",
+    placeholder: "DIR",
+    defaultFrom: ({ model: name }) => `runs/${lastName(String(name))}-${timestamp(new Date())}`,
+    defaultText: "runs/<model>-<time>",
+    help: "the run folder: adapter, events.jsonl, run.json",
+  },
+  overwriteOutputDir: {
+    type: "flag",
+    default: false,
+    section: "Output",
+    help: "replace what another run left in the folder",
+  },
+  loggingSteps: {
+    type: "integer",
+    default: 10,
+    min: 1,
+    section: "Output",
+    advanced: true,
+    help: "updates between printed lines where there is no progress bar",
+  },
+} as const satisfies OptionTable;
+
+const trainTable = {
+  ...model,
+  ...dataset,
+  ...data,
+  ...adapter,
+  ...training,
+  ...evaluation,
+  ...output,
+  ...threads,
+} as const;
+
+/** Options of the adapter that an adapter from a folder brings with it. */
+export const adapterOptions = Object.keys(adapter).filter((name) => name !== "adapter");
+
+export const trainSchema: OptionSchema<typeof trainTable> = {
+  table: trainTable,
+  rules: [
+    ({ evalDataset, evalSize }) =>
+      evalDataset !== undefined && evalSize > 0
+        ? ["--eval-dataset and --eval-size were both given", "give one of them"]
+        : undefined,
+    ({ evalDataset, evalSize, evalStrategy }) =>
+      evalStrategy !== "no" && evalDataset === undefined && evalSize === 0
+        ? [
+            `--eval-strategy is ${evalStrategy}, but no rows are held out`,
+            "give --eval-size 0.05, say, or --eval-dataset",
+          ]
+        : undefined,
+    ({ evalStrategy }, isGiven) =>
+      isGiven("evalSteps") && evalStrategy !== "steps"
+        ? [`--eval-steps has no effect with --eval-strategy ${evalStrategy}`, "give --eval-strategy steps"]
+        : undefined,
+    ({ adapter: from, outputDir }) =>
+      from !== undefined && plainPath(from) === plainPath(outputDir)
+        ? ["--output-dir is the folder of --adapter", "choose another --output-dir"]
+        : undefined,
+  ],
+};
+
+/** `org/name@revision`, `a/b/name/` -> `name` */
+function lastName(name: string): string {
+  const last = plainPath(name).split(/[\\/]/).at(-1)!.split("@")[0]!;
+  return last.replace(/[^\w.-]/g, "_").replace(/^\.+$/, "") || "model";
+}
+
+function plainPath(path: string): string {
+  return path.replace(/^(\.\/)+/, "").replace(/[\\/]+$/, "");
+}
+
+/** Local time as `20261124-143622`. */
+function timestamp(time: Date): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const day = `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}`;
+  return `${day}-${two(time.getHours())}${two(time.getMinutes())}${two(time.getSeconds())}`;
+}

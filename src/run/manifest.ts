@@ -1,0 +1,75 @@
+// Options, model and data of a run -> run.json: what is needed to know what was done, and to do it again.
+import { createHash } from "node:crypto";
+import { createReadStream, readdirSync, readFileSync, statSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { PhinetuneError } from "../errors.js";
+import { fileFault } from "../formats/file_error.js";
+import type { TensorEntry } from "../formats/tensor.js";
+import { runtimeVersion } from "../runtime/session.js";
+
+export interface Manifest {
+  /** All options with their defaults. */
+  readonly options: object;
+  readonly versions: { readonly phinetune: string; readonly node: string; readonly onnxruntime: string };
+  readonly device: { readonly kind: "cpu"; readonly model: string; readonly cores: number };
+  /** Path -> SHA-256 in hexadecimal: of each weight file, of tokenizer.json, of the data files. */
+  readonly hashes: Readonly<Record<string, string>>;
+  /** Figures of the rows. */
+  readonly data: object;
+}
+
+/** Version of a package by its package.json, looked up from this file. */
+function versionIn(relative: string): string {
+  return (JSON.parse(readFileSync(new URL(relative, import.meta.url), "utf8")) as { version: string })
+    .version;
+}
+
+/** The version of phinetune. */
+export function ownVersion(): string {
+  return versionIn("../../package.json");
+}
+
+/** SHA-256 of a file in hexadecimal, read in pieces. */
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 }))
+      hash.update(piece as Uint8Array);
+  } catch (error) {
+    throw new PhinetuneError(fileFault("the file cannot be read", path, error), error);
+  }
+  return hash.digest("hex");
+}
+
+/** A file as it is; of a folder, the files in it. */
+function filesAt(path: string): readonly string[] {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map(({ name }) => join(path, name))
+    .sort();
+}
+
+/** Files that hold the tensors, each once. */
+export function weightFiles(tensors: ReadonlyMap<string, TensorEntry>): readonly string[] {
+  return [...new Set([...tensors.values()].map(({ file }) => file))].sort();
+}
+
+/** Puts the manifest together. @param files files, or folders of files, whose hashes are kept @param data figures of the rows */
+export async function createManifest(
+  options: object,
+  files: readonly string[],
+  data: object,
+): Promise<Manifest> {
+  const hashes: Record<string, string> = {};
+  for (const path of files.flatMap(filesAt)) hashes[path] = await hashFile(path);
+  const processors = cpus();
+  return {
+    options,
+    versions: { phinetune: ownVersion(), node: process.version, onnxruntime: await runtimeVersion() },
+    device: { kind: "cpu", model: processors[0]?.model.trim() ?? "unknown", cores: processors.length },
+    hashes,
+    data,
+  };
+}
