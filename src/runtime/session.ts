@@ -124,3 +124,9 @@ function advice(message: string): string | undefined {
 export function int64(values: ArrayLike<number>): BigInt64Array {
   return BigInt64Array.from({ length: values.length }, (_, i) => BigInt(values[i]!));
 }
+
+/** Version of onnxruntime. */
+export async function runtimeVersion(): Promise<string> {
+  const { env } = await import("onnxruntime-node");
+  return env.versions.node ?? env.versions.common;
+}

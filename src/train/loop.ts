@@ -24,6 +24,9 @@ export interface TrainState {
   step: number;
   /** Real tokens seen. */
   numTokens: number;
+  /** Sum of all token losses so far, and their number. */
+  loss: number;
+  tokens: number;
   readonly values: ReadonlyMap<string, Float32Array>;
   readonly moments: ReadonlyMap<string, Moments>;
 }
@@ -34,7 +37,7 @@ export function createTrainState(values: ReadonlyMap<string, Float32Array>): Tra
     ([name, { length }]) =>
       [name, { mean: new Float32Array(length), variance: new Float32Array(length) }] as const,
   );
-  return { step: 0, numTokens: 0, values, moments: new Map(moments) };
+  return { step: 0, numTokens: 0, loss: 0, tokens: 0, values, moments: new Map(moments) };
 }
 
 /**
@@ -85,6 +88,8 @@ export async function* trainingLoop(
         });
       }
       state.step++;
+      state.loss += loss;
+      state.tokens += tokens;
       yield {
         type: "step",
         step: state.step,

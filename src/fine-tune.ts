@@ -1,0 +1,142 @@
+// Options -> a trained adapter: the whole run, read from top to bottom.
+import { countParameters, planAdapter } from "./adapters/attach.js";
+import { initialValues } from "./adapters/initial.js";
+import { batchesOfEpoch } from "./data/batches.js";
+import { checkVocabulary } from "./data/encode.js";
+import { meanLoss } from "./evaluate/loss.js";
+import { type Adapter, loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
+import { loadTokenizer } from "./formats/tokenizer.js";
+import { resolveModel } from "./hub/resolve.js";
+import { type BaseModel, openBaseModel } from "./models/base_model.js";
+import type { TrainOptions } from "./options.js";
+import { checkRunFolder, openRunFolder } from "./run/folder.js";
+import { createManifest, weightFiles } from "./run/manifest.js";
+import type { StepEvent, TrainEvent } from "./train/events.js";
+import { examineHeldOut } from "./train/examine.js";
+import { createTrainState, trainingLoop } from "./train/loop.js";
+import { createObjective } from "./train/objective.js";
+import { loopOptionsOf, loraConfigOf } from "./train/settings.js";
+import { prepareTrainingData } from "./train/training_data.js";
+
+/** What a caller can do while a run goes on. */
+export interface FineTuneControl {
+  /** Aborting ends the run after the current step; the adapter is saved. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Trains a LoRA adapter and writes the run folder, telling what happens as it happens.
+ * @throws PhinetuneError; nothing is written before model, data and options have been found to fit.
+ */
+export async function* fineTune(
+  options: TrainOptions,
+  { signal }: FineTuneControl = {},
+): AsyncGenerator<TrainEvent> {
+  const overwrite = { overwrite: options.overwriteOutputDir };
+  checkRunFolder(options.outputDir, overwrite);
+  const base = await openBaseModel(resolveModel(options.model));
+  const tokenizer = await loadTokenizer(base.folder);
+  checkVocabulary(tokenizer, base.config.vocabSize);
+  const { adapter, raw } = await startingAdapter(options, base);
+  const data = await prepareTrainingData(options, tokenizer, base.config.vocabSize);
+  const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
+  const files = [...weightFiles(base.tensors), tokenizer.path, ...data.files];
+  const manifest = await createManifest(options, files, data.statistics);
+  const run = await openRunFolder(options.outputDir, overwrite);
+  await run.writeManifest(manifest);
+
+  const { trainable, all } = countParameters(base, adapter.plan);
+  yield run.record({
+    type: "started",
+    model: options.model,
+    dataset: options.dataset,
+    train_rows: data.train.length,
+    eval_rows: data.held.length,
+    dropped_rows: data.statistics.rows - data.statistics.kept,
+    trainable_params: trainable,
+    all_params: all,
+    modules: adapter.plan.targets.size,
+    max_steps: loop.schedule.totalSteps,
+    steps_per_epoch: loop.stepsPerEpoch,
+    num_train_epochs: loop.schedule.totalSteps / loop.stepsPerEpoch,
+  });
+  for (const message of data.warnings) yield run.record({ type: "warned", message });
+
+  const state = createTrainState(adapter.values);
+  const examine = (phase: "before" | "during" | "after") =>
+    examineHeldOut(phase, {
+      options,
+      base,
+      adapter,
+      tokenizer,
+      data,
+      step: state.step,
+      epoch: state.step / loop.stepsPerEpoch,
+    });
+  const save = async () => {
+    await savePeftAdapter(run.folder, adapter, options.model, raw);
+    return run.record({ type: "saved", step: state.step, path: run.folder });
+  };
+  for await (const event of examine("before")) yield run.record(event);
+
+  const objective = await createObjective(base, adapter.plan, { numThreads: options.numThreads });
+  let seconds = 0;
+  try {
+    const batchesOf = (epoch: number) =>
+      batchesOfEpoch(data.train, {
+        batchSize: options.perDeviceTrainBatchSize,
+        seed: options.seed,
+        epoch,
+        groupByLength: options.groupByLength,
+        padTokenId: data.padTokenId,
+      });
+    for await (const event of trainingLoop(adapter.plan, objective, batchesOf, state, loop)) {
+      seconds += event.step_seconds;
+      yield run.record(event);
+      if (signal?.aborted) break;
+      if (isEvaluationDue(event, options, loop.stepsPerEpoch))
+        for await (const result of examine("during")) yield run.record(result);
+    }
+  } catch (error) {
+    yield run.record({ type: "failed", step: state.step, message: (error as Error).message });
+    throw error;
+  } finally {
+    await objective.release();
+  }
+  yield await save();
+  const interrupted = signal?.aborted ?? false;
+  if (!interrupted) for await (const event of examine("after")) yield run.record(event);
+  yield run.record({
+    type: "finished",
+    step: state.step,
+    train_loss: meanLoss(state),
+    train_runtime: seconds,
+    tokens_per_second: state.numTokens / seconds,
+    peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
+    output_dir: run.folder,
+    interrupted,
+  });
+  await run.close();
+}
+
+/** The adapter to start from: one that exists, or a new one. */
+async function startingAdapter(
+  options: TrainOptions,
+  base: BaseModel,
+): Promise<{ adapter: Adapter; raw: Readonly<Record<string, unknown>> }> {
+  if (options.adapter !== undefined) {
+    const { plan, values, raw } = await loadPeftAdapter(options.adapter, base);
+    return { adapter: { plan, values }, raw };
+  }
+  const plan = planAdapter(base, loraConfigOf(options));
+  return { adapter: { plan, values: await initialValues(base, plan, options.seed) }, raw: {} };
+}
+
+function isEvaluationDue(
+  { step }: StepEvent,
+  { evalStrategy, evalSteps, loggingSteps }: TrainOptions,
+  stepsPerEpoch: number,
+): boolean {
+  if (evalStrategy === "epoch") return step % stepsPerEpoch === 0;
+  return evalStrategy === "steps" && step % (evalSteps ?? loggingSteps) === 0;
+}

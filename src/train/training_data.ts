@@ -1,0 +1,80 @@
+// Options of a run -> the encoded rows to train on and those held out.
+import { paddingId } from "../data/encode.js";
+import { type PreparedDataset, prepareDataset } from "../data/prepare.js";
+import { splitRows } from "../data/split.js";
+import type { DatasetStatistics } from "../data/statistics.js";
+import type { Encoded } from "../data/types.js";
+import { fail } from "../errors.js";
+import { readRows } from "../formats/rows.js";
+import type { Tokenizer } from "../formats/tokenizer.js";
+import { resolveDataset } from "../hub/resolve.js";
+import type { TrainOptions } from "../options.js";
+
+export interface TrainingData {
+  readonly train: readonly Encoded[];
+  readonly held: readonly Encoded[];
+  /** Figures of all rows that were read for training. */
+  readonly statistics: DatasetStatistics;
+  readonly padTokenId: number;
+  readonly stopTokenIds: readonly number[];
+  /** Paths of the files that were read. */
+  readonly files: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** What of the options the data depend on. */
+export type DataSettings = Pick<
+  TrainOptions,
+  "dataset" | "evalDataset" | "evalSize" | "maxLength" | "completionOnlyLoss" | "seed"
+>;
+
+/** Reads, renders, tokenises and splits. @throws with every fault of every row */
+export async function prepareTrainingData(
+  options: DataSettings,
+  tokenizer: Tokenizer,
+  vocabSize: number,
+): Promise<TrainingData> {
+  if (options.evalDataset !== undefined && options.evalSize > 0) {
+    fail("usage", "--eval-dataset and --eval-size were both given", { fix: "give one of them" });
+  }
+  const prepare = (path: string) =>
+    prepareDataset({ ...options, rows: readRows(path), tokenizer, vocabSize });
+  const path = resolveDataset(options.dataset);
+  const all = await prepare(path);
+  const evalPath = options.evalDataset === undefined ? undefined : resolveDataset(options.evalDataset);
+  const apart = evalPath === undefined ? undefined : await prepare(evalPath);
+  const { train, eval: held } = splitRows(all.encoded.length, {
+    evalSize: options.evalSize,
+    seed: options.seed,
+  });
+  const pick = (rows: readonly number[]) => rows.map((row) => all.encoded[row]!);
+  return {
+    train: pick(train),
+    held: apart ? apart.encoded : pick(held),
+    statistics: all.statistics,
+    padTokenId: paddingId(tokenizer),
+    stopTokenIds: tokenizer.stopTokenIds,
+    files: [path, ...(evalPath === undefined ? [] : [evalPath])],
+    warnings: [
+      ...warningsOf(all, options.dataset),
+      ...(apart ? warningsOf(apart, options.evalDataset!) : []),
+    ],
+  };
+}
+
+/** What a user should know before the run. */
+function warningsOf({ statistics }: PreparedDataset, name: string): string[] {
+  const { rows, kept, dropped, truncatedRows, answersEndingInEos } = statistics;
+  const warnings: string[] = [];
+  if (kept < rows) {
+    const reasons = Object.entries(dropped).map(([reason, count]) => `${count} ${reason}`);
+    warnings.push(`${name}: ${rows - kept} of ${rows} rows are left out (${reasons.join(", ")})`);
+  }
+  if (truncatedRows > 0)
+    warnings.push(
+      `${name}: ${truncatedRows} of ${kept} rows are cut to --max-length, so their answers do not end with the end token`,
+    );
+  if (answersEndingInEos === 0)
+    warnings.push(`${name}: no answer ends with a trained end token; the model will not learn to stop`);
+  return warnings;
+}
