@@ -27,19 +27,25 @@ export interface OptionSchema<Table extends OptionTable> {
 
 /**
  * Fills in defaults and checks every value. A later option of the same name wins; null and undefined count as not given.
+ * @param more.faults found before, to be told together with those found here
+ * @param more.suggested options that an unknown name may have meant, besides those of the table
  * @throws PhinetuneError of code `usage` with all faults
  */
 export function resolveOptions<Table extends OptionTable>(
   { table, rules = [] }: OptionSchema<Table>,
   given: readonly GivenOption[],
-  faults: readonly Fault[] = [],
+  {
+    faults = [],
+    suggested = {},
+  }: { readonly faults?: readonly Fault[]; readonly suggested?: OptionTable } = {},
 ): Resolved<Table> {
   const found: Fault[] = [...faults];
   const names = namesOf(table);
   const last = new Map<string, GivenOption>();
   for (const option of given) {
     const name = names.get(canonicalName(option.written));
-    if (name === undefined) found.push(unknownOption(option.written, table, option.where));
+    if (name === undefined)
+      found.push(unknownOption(option.written, { ...table, ...suggested }, option.where));
     else if (option.value === undefined || option.value === null) last.delete(name);
     else last.set(name, option);
   }

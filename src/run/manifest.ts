@@ -1,12 +1,13 @@
 // Options, model and data of a run -> run.json: what is needed to know what was done, and to do it again.
 import { createHash } from "node:crypto";
-import { createReadStream, readdirSync, readFileSync, statSync } from "node:fs";
+import { createReadStream, readdirSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { PhinetuneError } from "../errors.js";
 import { fileFault } from "../formats/file_error.js";
 import type { TensorEntry } from "../formats/tensor.js";
 import { runtimeVersion } from "../runtime/session.js";
+import { ownVersion } from "./version.js";
 
 export interface Manifest {
   /** All options with their defaults. */
@@ -17,17 +18,6 @@ export interface Manifest {
   readonly hashes: Readonly<Record<string, string>>;
   /** Figures of the rows. */
   readonly data: object;
-}
-
-/** Version of a package by its package.json, looked up from this file. */
-function versionIn(relative: string): string {
-  return (JSON.parse(readFileSync(new URL(relative, import.meta.url), "utf8")) as { version: string })
-    .version;
-}
-
-/** The version of phinetune. */
-export function ownVersion(): string {
-  return versionIn("../../package.json");
 }
 
 /** SHA-256 of a file in hexadecimal, read in pieces. */

@@ -1,0 +1,64 @@
+// The commands: what each is for, how it is used, and where its code is.
+import type { CommandName, OptionsOf } from "../options.js";
+import type { ExitCode } from "./failure.js";
+import type { Terminal } from "./terminal.js";
+
+/** What a command is run with. */
+export interface Invocation<Command extends CommandName> {
+  readonly options: OptionsOf<Command>;
+  readonly terminal: Terminal;
+  /** Whether the user gave an option, in a file or as a flag. */
+  readonly isGiven: (name: string) => boolean;
+  /** The words after the command, as they were written. */
+  readonly words: readonly string[];
+}
+
+interface CommandEntry<Command extends CommandName> {
+  readonly summary: string;
+  /** More lines for its own help. */
+  readonly about: string;
+  readonly examples: readonly string[];
+  /** Loaded when it is run: `--help` must not wait for a runtime. */
+  readonly load: () => Promise<(invocation: Invocation<Command>) => Promise<ExitCode>>;
+}
+
+export const commands: { readonly [Command in CommandName]: CommandEntry<Command> } = {
+  train: {
+    summary: "train a LoRA adapter, and write it as PEFT does",
+    about:
+      "Trains a LoRA adapter on the rows of a data set. The output folder gets adapter_model.safetensors and adapter_config.json as PEFT writes them, run.json (options, versions, hashes) and events.jsonl. Names of options are those of TRL and transformers; underscores work as well as hyphens.",
+    examples: [
+      "phinetune train --model microsoft/phi-1_5 --dataset alpaca.json --eval-size 100 --lora-r 16 --output-dir runs/phi",
+      "phinetune train --config run.yaml --learning-rate 1e-4",
+    ],
+    load: async () => (await import("./train.js")).runTrain,
+  },
+  data: {
+    summary: "show rows as the model will see them, with what is trained",
+    about:
+      "Renders and tokenises a data set exactly as training does, shows rows with the trained tokens marked, and tells lengths, cuts and what is left out. A configuration for train serves as it is.",
+    examples: [
+      "phinetune data --model microsoft/phi-1_5 --dataset alpaca.json --rows 5",
+      "phinetune data --config run.yaml --rows 0 --json",
+    ],
+    load: async () => (await import("./data.js")).runData,
+  },
+  generate: {
+    summary: "answer a prompt with a model, with or without an adapter",
+    about: "Continues a text, or answers an instruction, and writes the answer as it comes.",
+    examples: [
+      'phinetune generate --model microsoft/phi-1_5 --adapter runs/phi --instruction "Name three colours."',
+      "phinetune generate --model microsoft/phi-1_5 --temperature 0.7 --top-p 0.9 < prompt.txt",
+    ],
+    load: async () => (await import("./generate.js")).runGenerate,
+  },
+  inspect: {
+    summary: "write logits, loss and gradients of a batch, to compare with any other program",
+    about:
+      "Computes logits (with and without the adapter), the loss and its gradient for every trained tensor, and writes them to a safetensors file.",
+    examples: ["phinetune inspect --model M --adapter A --inputs inputs.json --output out.safetensors"],
+    load: async () => (await import("./inspect.js")).runInspect,
+  },
+};
+
+export const commandNames = Object.keys(commands) as readonly CommandName[];

@@ -1,0 +1,44 @@
+// `phinetune data`: a data set -> some of its rows as the model sees them, and figures of all.
+import { fail } from "../errors.js";
+import type { Invocation } from "./commands.js";
+import { figuresText, rowHeading, type ShownRow, showRow, tokensText } from "./data_view.js";
+import type { ExitCode } from "./failure.js";
+
+export async function runData({ options, terminal }: Invocation<"data">): Promise<ExitCode> {
+  const { out, json } = terminal;
+  const [
+    { resolveModel, resolveDataset },
+    { openBaseModel },
+    { loadTokenizer },
+    { readRows },
+    { prepareDataset },
+  ] = await Promise.all([
+    import("../hub/resolve.js"),
+    import("../models/base_model.js"),
+    import("../formats/tokenizer.js"),
+    import("../formats/rows.js"),
+    import("../data/prepare.js"),
+  ]);
+  const base = await openBaseModel(resolveModel(options.model));
+  const tokenizer = await loadTokenizer(base.folder);
+  const { maxLength, completionOnlyLoss, rows, start } = options;
+  const { format, encoded, dropped, statistics } = await prepareDataset({
+    rows: readRows(resolveDataset(options.dataset)),
+    tokenizer,
+    vocabSize: base.config.vocabSize,
+    maxLength,
+    completionOnlyLoss,
+  });
+  if (rows > 0 && start > encoded.length)
+    fail("usage", `--start is ${start}; there are ${encoded.length} rows to show`);
+  const shown: ShownRow[] = encoded
+    .slice(start - 1, start - 1 + rows)
+    .map((row, i) => showRow(row, start + i, tokenizer));
+  if (json) {
+    out.write(`${JSON.stringify({ format, statistics, dropped, rows: shown })}\n`);
+    return 0;
+  }
+  for (const row of shown) out.write(`${rowHeading(row, out)}\n${tokensText(row, out)}\n\n`);
+  out.write(figuresText(format, statistics, maxLength, out));
+  return 0;
+}

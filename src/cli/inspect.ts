@@ -1,0 +1,19 @@
+// `phinetune inspect`: a batch of ids -> a safetensors file of what the model makes of it.
+import type { Invocation } from "./commands.js";
+import type { ExitCode } from "./failure.js";
+
+export async function runInspect({ options, terminal }: Invocation<"inspect">): Promise<ExitCode> {
+  const { out, json } = terminal;
+  const { inspect } = await import("../inspect.js");
+  const { resolveModel } = await import("../hub/resolve.js");
+  const { loss, tensors } = await inspect({ ...options, model: resolveModel(options.model) });
+  if (json) {
+    const shapes = Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape]));
+    out.write(`${JSON.stringify({ loss: loss ?? null, tensors: shapes, output: options.output })}\n`);
+    return 0;
+  }
+  if (loss !== undefined) out.write(`loss  ${loss}\n`);
+  for (const [name, { shape }] of tensors) out.write(`${name}  [${shape.join(", ")}]\n`);
+  out.write(`written to ${options.output}\n`);
+  return 0;
+}

@@ -1,0 +1,87 @@
+// `phinetune train`: options -> a run with its progress, and a summary at the end.
+
+import { flagOf } from "../options/names.js";
+import { adapterOptions } from "../options/train.js";
+import type { Invocation } from "./commands.js";
+import type { ExitCode } from "./failure.js";
+import { listenForInterrupt } from "./interrupt.js";
+import { createProgress } from "./progress.js";
+import {
+  addEvent,
+  emptyRecord,
+  type NextCommand,
+  type RunRecord,
+  summaryJson,
+  summaryText,
+} from "./train_summary.js";
+
+export async function runTrain({
+  options,
+  terminal,
+  isGiven,
+  words,
+}: Invocation<"train">): Promise<ExitCode> {
+  const { out, log, json } = terminal;
+  const { fineTune } = await import("../fine-tune.js");
+  const progress = createProgress(log, options);
+  const unused = options.adapter === undefined ? [] : adapterOptions.filter(isGiven);
+  if (unused.length > 0)
+    progress.note(
+      `${log.paint("warning:", "yellow")} ${unused.map(flagOf).join(", ")} ${unused.length === 1 ? "has" : "have"} no effect: the adapter in ${options.adapter} brings its own settings`,
+    );
+  const interrupt = listenForInterrupt(() =>
+    progress.note("interrupted: the adapter is saved after this step; a second Ctrl-C leaves at once"),
+  );
+  let record: RunRecord = emptyRecord;
+  try {
+    for await (const event of fineTune(options, { signal: interrupt.signal })) {
+      progress.show(event);
+      record = addEvent(record, event);
+    }
+  } finally {
+    progress.end();
+    interrupt.release();
+  }
+  const next = nextCommands(record, options, words);
+  out.write(json ? `${JSON.stringify(summaryJson(record, next))}\n` : summaryText(record, next, out));
+  return record.finished?.interrupted ? 130 : 0;
+}
+
+function nextCommands(
+  { started, finished }: RunRecord,
+  { model }: Invocation<"train">["options"],
+  words: readonly string[],
+): readonly NextCommand[] {
+  if (!started || !finished) return [];
+  const folder = finished.output_dir;
+  const ask = {
+    purpose: "ask the trained model",
+    command: shellCommand(["generate", "--model", model, "--adapter", folder, "--instruction", "…"]),
+  };
+  if (!finished.interrupted) return [ask];
+  const steps = String(started.max_steps - finished.step);
+  const goOn = [
+    "train",
+    ...words,
+    "--adapter",
+    folder,
+    "--output-dir",
+    `${folder}-more`,
+    "--max-steps",
+    steps,
+  ];
+  return [
+    {
+      purpose: "go on from this adapter (the optimizer and the schedule start anew)",
+      command: shellCommand(goOn),
+    },
+    ask,
+  ];
+}
+
+/** A line for a POSIX shell. */
+function shellCommand(words: readonly string[]): string {
+  const quote = (word: string) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return ["phinetune", ...words.map(quote)].join(" ");
+}
