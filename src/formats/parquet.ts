@@ -3,6 +3,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { brotliDecompressSync, unzipSync } from "node:zlib";
 import {
   type AsyncBuffer,
+  type ColumnMetaData,
+  type CompressionCodec,
   type Compressors,
   type FileMetaData,
   type ParquetParsers,
@@ -15,9 +17,14 @@ import {
 import { compressors } from "hyparquet-compressors";
 import type { Row } from "../data/types.js";
 import type { Fault } from "../errors.js";
+import { checkPages, type Levels } from "./parquet_pages.js";
+
+type Decompressor = NonNullable<Compressors[CompressionCodec]>;
 
 /** More rows in one group are a lie of the header, or would not fit in memory. */
 const MAX_GROUP_ROWS = 2 ** 26;
+/** And so many elements of lists. */
+const MAX_GROUP_VALUES = 2 ** 28;
 
 /**
  * Rows of a Parquet file; `line` is the row's index from 1. Null stays null; integers become numbers where they are
@@ -35,6 +42,7 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row | Fault
     for (const [index, group] of metadata.row_groups.entries()) {
       const end = start + Number(group.num_rows);
       where = `${path}, row group ${index + 1} (rows ${start + 1} to ${end})`;
+      await checkColumns(file, metadata, group);
       for (const fields of await readGroup(file, metadata, start, end))
         yield { source: path, line: ++start, fields };
     }
@@ -43,7 +51,7 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row | Fault
     if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error;
     yield {
       code: "data",
-      what: `the Parquet file cannot be read: ${(error as Error).message}`,
+      what: `the Parquet file is damaged, or uses what is not supported: ${(error as Error).message}`,
       where,
       fix: "make or download the file again",
     };
@@ -102,13 +110,41 @@ function checkGroup({ columns, num_rows }: RowGroup, leaves: readonly string[], 
   if (paths.length !== leaves.length || paths.some((path, i) => path !== leaves[i]))
     throw new Error("a row group does not hold the columns of the schema");
   for (const { meta_data, file_path } of columns) {
-    const { data_page_offset, dictionary_page_offset, total_compressed_size } = meta_data!;
-    // A dictionary, where there is one, comes first.
-    const start = dictionary_page_offset || data_page_offset;
-    const end = start + total_compressed_size;
+    const [start, end] = rangeOf(meta_data!);
     if (!(file_path === undefined && start >= 4n && start <= end && end <= fileSize))
       throw new Error(`a column claims bytes ${start} to ${end} of a file of ${fileSize}`);
   }
+}
+
+/** Where a column lies in the file. A dictionary, where there is one, comes first. */
+function rangeOf(column: ColumnMetaData): readonly [start: bigint, end: bigint] {
+  const start = column.dictionary_page_offset || column.data_page_offset;
+  return [start, start + column.total_compressed_size];
+}
+
+/** Checks the pages of every column of a row group, before the library reads them. */
+async function checkColumns(file: AsyncBuffer, metadata: FileMetaData, group: RowGroup): Promise<void> {
+  const levels = leafLevels(parquetSchema(metadata), { maxRepetition: 0, maxDefinition: 0 });
+  for (const [i, { meta_data }] of group.columns.entries()) {
+    const [start, end] = rangeOf(meta_data!);
+    const { num_values } = meta_data!;
+    const isList = levels[i]!.maxRepetition > 0;
+    if (isList ? num_values > MAX_GROUP_VALUES : num_values !== group.num_rows)
+      throw new Error(`a column claims ${num_values} values in ${group.num_rows} rows`);
+    const bytes = new Uint8Array(await file.slice(Number(start), Number(end)));
+    checkPages(bytes, meta_data!, levels[i]!, decompressors);
+  }
+}
+
+function leafLevels({ children }: SchemaTree, above: Levels): readonly Levels[] {
+  return children.flatMap((child) => {
+    const { repetition_type } = child.element;
+    const own = {
+      maxRepetition: above.maxRepetition + (repetition_type === "REPEATED" ? 1 : 0),
+      maxDefinition: above.maxDefinition + (repetition_type === "REQUIRED" ? 0 : 1),
+    };
+    return child.children.length > 0 ? leafLevels(child, own) : [own];
+  });
 }
 
 /** The rows from `rowStart` to `rowEnd`, which are one row group. */
@@ -143,12 +179,20 @@ async function readGroup(
   return rows.map((row) => Object.fromEntries(names.map((name, i) => [name, plainValue(row[i])])));
 }
 
-/** Node's own where it has one: strict about lengths and checksums, and fast. */
-const decompressors: Compressors = {
-  ...compressors,
-  GZIP: (input, length) => unzipSync(input, { maxOutputLength: Math.max(length, 1) }),
-  BROTLI: (input, length) => brotliDecompressSync(input, { maxOutputLength: Math.max(length, 1) }),
-};
+/**
+ * Node's own where it has one: strict about lengths and checksums, and fast. Nothing is asked to unpack to nothing:
+ * the library's LZ4 takes the one byte of an empty block for a match.
+ */
+const decompressors: Compressors = Object.fromEntries(
+  Object.entries<Decompressor>({
+    ...(compressors as Record<string, Decompressor>),
+    GZIP: (input, length) => unzipSync(input, { maxOutputLength: length }),
+    BROTLI: (input, length) => brotliDecompressSync(input, { maxOutputLength: length }),
+  }).map(([codec, decompress]) => [
+    codec,
+    (input: Uint8Array, length: number) => (length === 0 ? new Uint8Array() : decompress(input, length)),
+  ]),
+);
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

@@ -29,7 +29,7 @@ function expected(name: string): unknown {
 test("every type that Python wrote, over several row groups", async () => {
   const rows = await fieldsOf(join(fixtures, "types.parquet"));
   const wanted = expected("types") as unknown[];
-  expect(rows).toHaveLength(60);
+  expect(rows).toHaveLength(42);
   for (const [i, row] of rows.entries()) expect(row).toStrictEqual(wanted[i]);
 });
 
@@ -67,6 +67,23 @@ describe("bytes that are no sound Parquet file", () => {
     bytes[Buffer.from(bytes).indexOf("plain")] = 0xff;
     expect(await faultOf(bytes)).toContain("rows 1 to 20");
   });
+
+  // A run-length header with its top bit set claims thousands to billions of values.
+  test.each(["small_none", "small_v2"])(
+    "%s with the top bit set in any byte before the footer",
+    async (name) => {
+      const good = readFileSync(join(fixtures, `${name}.parquet`));
+      const footer = good.length - 8 - good.readUInt32LE(good.length - 8);
+      const path = join(folder, `${name}_bit.parquet`);
+      for (let at = 4; at < footer; at++) {
+        const bytes = Uint8Array.from(good);
+        bytes[at]! |= 0x80;
+        writeFileSync(path, bytes);
+        const result = await fieldsOf(path).catch((caught: unknown) => caught);
+        expect(result instanceof PhinetuneError || Array.isArray(result)).toBe(true);
+      }
+    },
+  );
 
   test.each(["small_none", "small_snappy", "small_gzip", "small_zstd", "small_v2", "types"])(
     "%s with bytes changed: rows or a PhinetuneError",
