@@ -21,6 +21,8 @@ export interface LoraConfig {
   /** Scale alpha/√r instead of alpha/r. Source: https://arxiv.org/abs/2312.03732 */
   readonly useRslora: boolean;
   readonly initLoraWeights: "default" | "gaussian";
+  /** Whether an output head that is tied to a trained embedding follows it; else it stays with the frozen one. */
+  readonly ensureWeightTying: boolean;
 }
 
 /** PEFT's defaults. */
@@ -38,4 +40,5 @@ export const defaultLoraConfig: LoraConfig = {
   modulesToSave: [],
   useRslora: false,
   initLoraWeights: "default",
+  ensureWeightTying: false,
 };

@@ -50,8 +50,12 @@ export function createContext(
     const known = trained.get(name) ?? frozen.get(name);
     if (known) return known;
     const stored = baseTensorName(base, name);
-    const value = frozen.get(stored) ?? weight(stored, base.tensors.get(stored)!);
-    frozen.set(stored, value);
+    const follows = stored !== name && plan?.config.ensureWeightTying ? trained.get(stored) : undefined;
+    if (follows) return follows;
+    // Where a tied head stays behind while the embedding is trained, the frozen weight takes the head's name.
+    const label = trained.has(stored) ? name : stored;
+    const value = frozen.get(label) ?? weight(label, base.tensors.get(stored)!);
+    frozen.set(label, value);
     return value;
   }
   const adapted = (path: string) => (suffix: string) => trained.get(`${path}.${suffix}`)!;

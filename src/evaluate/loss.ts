@@ -21,6 +21,13 @@ export function meanLoss({ loss, tokens }: { readonly loss: number; readonly tok
   return loss / tokens;
 }
 
+/** Sum of token losses, in float64. */
+export function sumOf(losses: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < losses.length; i++) sum += losses[i]!;
+  return sum;
+}
+
 /** Which rows of the hidden states [B*T, D] predict a trained token, and which token: position t predicts the label of t + 1. */
 export function shiftedTargets({ B, T, labels }: Batch): {
   readonly rows: readonly number[];
@@ -81,12 +88,12 @@ export function lossInputs(batch: Batch): Record<string, NDArray> {
 export function buildLoss(
   context: BuiltContext,
   base: BaseModel,
-): { readonly sum: Value; readonly logits: Value; readonly ids: Value } {
+): { readonly sum: Value; readonly losses: Value; readonly logits: Value; readonly ids: Value } {
   const hidden = base.family.forward(context, base.config); // [B*T, D]
   const rows = input("target_rows", "int64", ["M"]);
   const ids = input("target_ids", "int64", ["M"]);
   const logits = context.linear(gather(hidden, rows), OUTPUT_HEAD); // [M, V]
-  return { sum: crossEntropy(logits, ids).sum, logits, ids };
+  return { ...crossEntropy(logits, ids), logits, ids };
 }
 
 export interface LossEvaluator {
@@ -102,9 +109,9 @@ export async function createLossEvaluator(
   options: SessionOptions = {},
 ): Promise<LossEvaluator> {
   const context = createContext(base, { plan });
-  const { sum, logits, ids } = buildLoss(context, base);
+  const { losses, logits, ids } = buildLoss(context, base);
   const correct = reduceSum(cast(equal(argMax(logits, 1), ids), "float32"), [0]);
-  const session = await createSession(createGraph({ loss: sum, correct }), options);
+  const session = await createSession(createGraph({ losses, correct }), options);
   return {
     async evaluate(batches, trained) {
       let sums: LossSums = { loss: 0, tokens: 0, correct: 0 };
@@ -114,7 +121,7 @@ export async function createLossEvaluator(
         if (tokens === 0) continue;
         const result = await session.run({ ...inputs, ...trainedInputs(plan, trained) });
         sums = {
-          loss: sums.loss + Number(result.loss!.data[0]),
+          loss: sums.loss + sumOf(result.losses!.data as Float32Array),
           tokens: sums.tokens + tokens,
           correct: sums.correct + Number(result.correct!.data[0]),
         };

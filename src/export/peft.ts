@@ -2,7 +2,7 @@
 // Source: https://github.com/huggingface/peft/blob/main/src/peft/utils/save_and_load.py
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type AdapterPlan, planAdapter } from "../adapters/attach.js";
+import { type AdapterPlan, baseTensorName, planAdapter } from "../adapters/attach.js";
 import { defaultLoraConfig, type LoraConfig } from "../adapters/config.js";
 import { type Fault, failIfAny, PhinetuneError } from "../errors.js";
 import { writeFileAtomically } from "../formats/atomic.js";
@@ -77,6 +77,7 @@ function peftConfig({ config, targets }: AdapterPlan, baseName: string): Record<
     auto_mapping: null,
     base_model_name_or_path: baseName,
     bias: config.bias,
+    ensure_weight_tying: config.ensureWeightTying,
     exclude_modules: config.excludeModules ?? null,
     fan_in_fan_out: false,
     inference_mode: true,
@@ -189,6 +190,7 @@ export async function readPeftConfig(
     modulesToSave: read("modules_to_save", [], isWords, "a list of names"),
     useRslora: read("use_rslora", false, (x) => typeof x === "boolean", "true or false"),
     initLoraWeights: init === "gaussian" ? "gaussian" : "default",
+    ensureWeightTying: read("ensure_weight_tying", false, (x) => typeof x === "boolean", "true or false"),
   };
   if (config.layersToTransform?.some((layer) => !Number.isInteger(layer)))
     refuse('"layers_to_transform" must hold whole numbers');
@@ -248,10 +250,15 @@ export async function loadPeftAdapter(
   return { plan, values, raw };
 }
 
-/** PEFT saves a targeted embedding's own weight along with the adapter. */
+/**
+ * Whether a tensor is one of the base's that PEFT saves along: the weight of a targeted embedding or head, and
+ * (with biases trained) the biases of a wrapped module.
+ */
 function isCopyOfBase(peftName: string, base: BaseModel): boolean {
-  const name = peftName.replace(/^base_model\.model\./, "").replace(".base_layer.", ".");
-  return name === "lm_head.weight" || (base.tensors.has(name) && name.endsWith(".weight"));
+  const name = peftName
+    .replace(/^base_model\.model\./, "")
+    .replace(/\.(base_layer|original_module|modules_to_save)\./, ".");
+  return base.tensors.has(baseTensorName(base, name));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -3,7 +3,7 @@ import type { AdapterPlan } from "../adapters/attach.js";
 import { createContext } from "../adapters/context.js";
 import type { Batch } from "../data/types.js";
 import { fail } from "../errors.js";
-import { buildLoss, lossInputs, trainedInputs } from "../evaluate/loss.js";
+import { buildLoss, lossInputs, sumOf, trainedInputs } from "../evaluate/loss.js";
 import { gradients } from "../graph/autodiff.js";
 import { createGraph, type Graph } from "../graph/graph.js";
 import type { BaseModel } from "../models/base_model.js";
@@ -47,11 +47,11 @@ export function buildTrainingGraph(
     );
   }
   const context = createContext(base, { plan, training: dropout });
-  const { sum } = buildLoss(context, base);
+  const { sum, losses } = buildLoss(context, base);
   const names = [...context.trained.keys()];
   const found = gradients(sum, [...context.trained.values()]);
   return createGraph({
-    loss: sum,
+    losses,
     ...Object.fromEntries(names.map((name, i) => [`${name}_grad`, found[i]!])),
   });
 }
@@ -75,7 +75,7 @@ export async function createObjective(
       const noise = columnInputs.length > 0 ? noiseOf(batch, moment, columnInputs) : {};
       const result = await session.run({ ...inputs, ...noise, ...trainedInputs(plan, trained) });
       return {
-        loss: Number(result.loss!.data[0]),
+        loss: sumOf(result.losses!.data as Float32Array),
         tokens,
         gradients: new Map(
           plan.parameters.map(({ name }) => [name, result[`${name}_grad`]!.data as Float32Array]),

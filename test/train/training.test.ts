@@ -150,7 +150,7 @@ describe.each(["phi", "llama", "qwen2"])("%s", (modelType) => {
     const names = graph.steps.flatMap(({ outputs }) => outputs);
     for (const { outputs } of graph.weights) expect(names).not.toContain(`${outputs[0]}_grad`);
     expect(graph.results.map(({ name }) => name).sort()).toEqual(
-      ["loss", ...plan.parameters.map(({ name }) => `${name}_grad`)].sort(),
+      ["losses", ...plan.parameters.map(({ name }) => `${name}_grad`)].sort(),
     );
     await expect(`${printGraph(graph)}\n`).toMatchFileSnapshot(`./snapshots/${modelType}.txt`);
   });

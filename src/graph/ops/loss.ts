@@ -26,7 +26,7 @@ export const crossEntropyOp: Op = {
     emit.node("GatherElements", [logits!, column!], [picked!], { axis: 1 });
     emit.node("Sub", [logSum!, picked!], [difference!]);
     emit.node("Squeeze", [difference!, axis], [each]);
-    emit.node("ReduceSum", [each, emit.int64([0])], [sum!], { keepdims: 0 });
+    if (sum) emit.node("ReduceSum", [each, emit.int64([0])], [sum!], { keepdims: 0 });
   },
 };
 

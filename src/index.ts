@@ -1,0 +1,17 @@
+// The public API: what a program that uses phinetune as a library calls.
+export { type Fault, type FaultCode, PhinetuneError } from "./errors.js";
+export { answer, streamAnswer } from "./evaluate/answers.js";
+export {
+  createGenerator,
+  type GeneratedStep,
+  type GenerateOptions,
+  type TextGenerator,
+} from "./evaluate/generate.js";
+export { createLossEvaluator, type LossEvaluator, meanLoss } from "./evaluate/loss.js";
+export { type Adapter, loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
+export { type FineTuneControl, fineTune } from "./fine-tune.js";
+export { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
+export { type Inspection, type InspectOptions, inspect } from "./inspect.js";
+export { type BaseModel, openBaseModel } from "./models/base_model.js";
+export { resolveTrainOptions, type TrainInput, type TrainOptions } from "./options.js";
+export type * from "./train/events.js";
