@@ -1,17 +1,6 @@
 // The commands: what each is for, how it is used, and where its code is.
-import type { CommandName, OptionsOf } from "../options.js";
-import type { ExitCode } from "./failure.js";
-import type { Terminal } from "./terminal.js";
-
-/** What a command is run with. */
-export interface Invocation<Command extends CommandName> {
-  readonly options: OptionsOf<Command>;
-  readonly terminal: Terminal;
-  /** Whether the user gave an option, in a file or as a flag. */
-  readonly isGiven: (name: string) => boolean;
-  /** The words after the command, as they were written. */
-  readonly words: readonly string[];
-}
+import type { CommandName } from "../options.js";
+import type { Run } from "./invocation.js";
 
 interface CommandEntry<Command extends CommandName> {
   readonly summary: string;
@@ -19,7 +8,7 @@ interface CommandEntry<Command extends CommandName> {
   readonly about: string;
   readonly examples: readonly string[];
   /** Loaded when it is run: `--help` must not wait for a runtime. */
-  readonly load: () => Promise<(invocation: Invocation<Command>) => Promise<ExitCode>>;
+  readonly load: () => Promise<Run<Command>>;
 }
 
 export const commands: { readonly [Command in CommandName]: CommandEntry<Command> } = {

@@ -1,8 +1,8 @@
 // `phinetune data`: a data set -> some of its rows as the model sees them, and figures of all.
 import { fail } from "../errors.js";
-import type { Invocation } from "./commands.js";
 import { figuresText, rowHeading, type ShownRow, showRow, tokensText } from "./data_view.js";
 import type { ExitCode } from "./failure.js";
+import type { Invocation } from "./invocation.js";
 
 export async function runData({ options, terminal }: Invocation<"data">): Promise<ExitCode> {
   const { out, json } = terminal;

@@ -2,9 +2,9 @@
 import type { Row } from "../data/types.js";
 import { fail } from "../errors.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
-import type { Invocation } from "./commands.js";
 import type { ExitCode } from "./failure.js";
 import { listenForInterrupt } from "./interrupt.js";
+import type { Invocation } from "./invocation.js";
 import { duration } from "./quantities.js";
 import { printable } from "./terminal.js";
 

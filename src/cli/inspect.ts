@@ -1,6 +1,6 @@
 // `phinetune inspect`: a batch of ids -> a safetensors file of what the model makes of it.
-import type { Invocation } from "./commands.js";
 import type { ExitCode } from "./failure.js";
+import type { Invocation } from "./invocation.js";
 
 export async function runInspect({ options, terminal }: Invocation<"inspect">): Promise<ExitCode> {
   const { out, json } = terminal;

@@ -2,9 +2,9 @@
 
 import { flagOf } from "../options/names.js";
 import { adapterOptions } from "../options/train.js";
-import type { Invocation } from "./commands.js";
 import type { ExitCode } from "./failure.js";
 import { listenForInterrupt } from "./interrupt.js";
+import type { Invocation } from "./invocation.js";
 import { createProgress } from "./progress.js";
 import {
   addEvent,

@@ -57,7 +57,7 @@ export function resolveOptions<Table extends OptionTable>(
       if (resolved[name] === undefined) {
         found.push({
           code: "usage",
-          what: `${option.written} is ${show(option.value)}; ${expects(spec)} is expected`,
+          what: `${option.written} is ${show(option.value)}; expected ${expects(spec)}`,
           where: option.where,
         });
       }

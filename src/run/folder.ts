@@ -40,13 +40,15 @@ export interface RunFolderOptions {
 
 /** Checks that a folder can take a run, without touching it. @throws when it holds files and `overwrite` is not set */
 export function checkRunFolder(path: string, { overwrite }: RunFolderOptions): void {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = attempt("the output folder cannot be made", path, () =>
+    statSync(path, { throwIfNoEntry: false }),
+  );
   if (stats && !stats.isDirectory())
     fail("file", "the name of the output folder belongs to a file", {
       where: path,
       fix: "choose another --output-dir",
     });
-  const held = stats ? readdirSync(path) : [];
+  const held = stats ? attempt("the output folder cannot be read", path, () => readdirSync(path)) : [];
   if (held.length === 0 || overwrite) return;
   const names = `${held.slice(0, 3).join(", ")}${held.length > 3 ? ", …" : ""}`;
   const what = held.includes(MANIFEST)
