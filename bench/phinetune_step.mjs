@@ -21,20 +21,50 @@ const { values: given } = parseArgs({
     r: { type: "string", default: "8" },
   },
 });
-const [B, T, steps, warmup, numThreads, r] = [given.batch, given.length, given.steps, given.warmup, given.threads, given.r].map(Number);
+const [B, T, steps, warmup, numThreads, r] = [
+  given.batch,
+  given.length,
+  given.steps,
+  given.warmup,
+  given.threads,
+  given.r,
+].map(Number);
 const started = performance.now();
 const base = await openBaseModel(given.model);
-const plan = planAdapter(base, { ...defaultLoraConfig, r, alpha: 2 * r, targetModules: ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"] });
+const plan = planAdapter(base, {
+  ...defaultLoraConfig,
+  r,
+  alpha: 2 * r,
+  targetModules: ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"],
+});
 const objective = await createObjective(base, plan, { numThreads });
 const loadSeconds = (performance.now() - started) / 1000;
 
 const random = createRandom(1, "bench");
 const inputIds = Int32Array.from({ length: B * T }, () => random.nextUint32() % base.config.vocabSize);
-const batch = { B, T, inputIds, attentionMask: new Int32Array(B * T).fill(1), labels: inputIds, rows: [...Array(B).keys()] };
+const batch = {
+  B,
+  T,
+  inputIds,
+  attentionMask: new Int32Array(B * T).fill(1),
+  labels: inputIds,
+  rows: [...Array(B).keys()],
+};
 const state = createTrainState(await initialValues(base, plan, 1));
 const seconds = [];
 const schedule = { name: "constant", learningRate: 1e-4, warmupSteps: 0, totalSteps: warmup + steps };
-const loop = { schedule, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decayAll: false, maxGradNorm: 1, gradientAccumulationSteps: 1, stepsPerEpoch: 1, seed: 1 };
+const loop = {
+  schedule,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  decayAll: false,
+  maxGradNorm: 1,
+  gradientAccumulationSteps: 1,
+  stepsPerEpoch: 1,
+  seed: 1,
+};
 let firstLoss;
 for await (const event of trainingLoop(plan, objective, () => [batch], state, loop)) {
   firstLoss ??= event.loss;
@@ -42,7 +72,11 @@ for await (const event of trainingLoop(plan, objective, () => [batch], state, lo
 }
 const sorted = [...seconds].sort((a, b) => a - b);
 const median = sorted[Math.floor(sorted.length / 2)];
-const status = Object.fromEntries([...readFileSync("/proc/self/status", "utf8").matchAll(/^(VmHWM|RssAnon|RssFile):\s+(\d+)/gm)].map(([, key, kb]) => [key, Number(kb) * 1024]));
+const status = Object.fromEntries(
+  [...readFileSync("/proc/self/status", "utf8").matchAll(/^(VmHWM|RssAnon|RssFile):\s+(\d+)/gm)].map(
+    ([, key, kb]) => [key, Number(kb) * 1024],
+  ),
+);
 console.log(
   JSON.stringify({
     program: "phinetune",
