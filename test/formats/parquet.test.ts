@@ -1,12 +1,13 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PhinetuneError } from "../../src/errors.js";
 import { readRows } from "../../src/formats/rows.js";
 
-const fixtures = new URL("../fixtures/rows/", import.meta.url).pathname;
+const fixtures = fileURLToPath(new URL("../fixtures/rows/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "phinetune-parquet-"));
 
 async function fieldsOf(path: string): Promise<unknown[]> {

@@ -1,13 +1,14 @@
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Row } from "../../src/data/types.js";
 import { type Fault, PhinetuneError } from "../../src/errors.js";
 import { readRows } from "../../src/formats/rows.js";
 
-const fixtures = new URL("../fixtures/rows/", import.meta.url).pathname;
+const fixtures = fileURLToPath(new URL("../fixtures/rows/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "phinetune-rows-"));
 let files = 0;
 

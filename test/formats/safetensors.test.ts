@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PhinetuneError } from "../../src/errors.js";
@@ -13,7 +14,7 @@ import {
 } from "../../src/formats/safetensors.js";
 import { bytesPerElement, type DType, elementCount, type Tensor } from "../../src/formats/tensor.js";
 
-const fixtures = new URL("../fixtures/safetensors/", import.meta.url).pathname;
+const fixtures = fileURLToPath(new URL("../fixtures/safetensors/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "phinetune-safetensors-"));
 let files = 0;
 
