@@ -2,10 +2,9 @@
 import { countParameters, planAdapter } from "./adapters/attach.js";
 import { initialValues } from "./adapters/initial.js";
 import { batchesOfEpoch } from "./data/batches.js";
-import { checkVocabulary } from "./data/encode.js";
 import { meanLoss } from "./evaluate/loss.js";
 import { type Adapter, loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
-import { loadTokenizer } from "./formats/tokenizer.js";
+import { hasTokenizer, loadTokenizer } from "./formats/tokenizer.js";
 import { resolveModel } from "./hub/resolve.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import type { TrainOptions } from "./options.js";
@@ -35,12 +34,11 @@ export async function* fineTune(
   const overwrite = { overwrite: options.overwriteOutputDir };
   checkRunFolder(options.outputDir, overwrite);
   const base = await openBaseModel(resolveModel(options.model));
-  const tokenizer = await loadTokenizer(base.folder);
-  checkVocabulary(tokenizer, base.config.vocabSize);
+  const tokenizer = (await hasTokenizer(base.folder)) ? await loadTokenizer(base.folder) : undefined;
   const { adapter, raw } = await startingAdapter(options, base);
   const data = await prepareTrainingData(options, tokenizer, base.config.vocabSize);
   const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
-  const files = [...weightFiles(base.tensors), tokenizer.path, ...data.files];
+  const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
   const manifest = await createManifest(options, files, data.statistics);
   const run = await openRunFolder(options.outputDir, overwrite);
   await run.writeManifest(manifest);

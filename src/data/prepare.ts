@@ -16,7 +16,8 @@ import { type Encoded, type Example, IGNORED_LABEL, type Row, type Segment } fro
 
 export interface PrepareSettings extends EncodeSettings, RowOptions {
   readonly rows: AsyncIterable<Row> | Iterable<Row>;
-  readonly tokenizer: Tokenizer;
+  /** Undefined for a model without one: only rows of token ids can be read then. */
+  readonly tokenizer: Tokenizer | undefined;
   /** Of the model: ids must be smaller. */
   readonly vocabSize: number;
 }
@@ -41,7 +42,7 @@ export async function prepareDataset(settings: PrepareSettings): Promise<Prepare
     fail("usage", `a maximum length of ${maxLength} tokens is not possible`, {
       fix: "give a whole number of at least 2",
     });
-  checkVocabulary(tokenizer, vocabSize);
+  if (tokenizer) checkVocabulary(tokenizer, vocabSize);
   const rows: Row[] = [];
   for await (const row of settings.rows) rows.push(row);
   if (rows.length === 0)
@@ -71,24 +72,37 @@ export async function prepareDataset(settings: PrepareSettings): Promise<Prepare
       if (given) keep(row, truncateEncoded(given, settings), () => decodeExample(given, tokenizer));
       continue;
     }
+    if (!tokenizer) failWithoutTokenizer(row);
     const example = renderExample(row, format, tokenizer, collector, columns);
     // With faults found, the rows after them are only looked at for more.
     if (example && faults.length === 0) keep(row, encodeExample(example, tokenizer, settings), () => example);
   }
   failIfAny(faults);
-  const statistics = summarize(encoded, dropped, tokenizer.stopTokenIds);
+  const statistics = summarize(encoded, dropped, tokenizer?.stopTokenIds ?? []);
   if (encoded.length === 0) failWithNothingLeft(statistics, settings);
   return { format, encoded, examples, dropped, statistics };
 }
 
-/** The text of token ids, a segment for each stretch of trained or untrained tokens. */
-function decodeExample({ source, line, inputIds, labels }: Encoded, tokenizer: Tokenizer): Example {
+function failWithoutTokenizer({ source, line }: Row): never {
+  return fail("tokenizer", "the rows are text, but the model's folder has no tokenizer.json", {
+    where: `${source}:${line}`,
+    fix: "add the model's tokenizer.json, or give rows with input_ids",
+  });
+}
+
+/** The text of token ids (the ids themselves without a tokenizer), a segment for each stretch of trained or untrained tokens. */
+function decodeExample(
+  { source, line, inputIds, labels }: Encoded,
+  tokenizer: Tokenizer | undefined,
+): Example {
   const segments: Segment[] = [];
   for (let start = 0, end = 0; start < inputIds.length; start = end) {
     const trained = labels[start] !== IGNORED_LABEL;
     while (end < inputIds.length && (labels[end] !== IGNORED_LABEL) === trained) end++;
     segments.push({
-      text: tokenizer.decode(inputIds.subarray(start, end), { skipSpecialTokens: false }),
+      text:
+        tokenizer?.decode(inputIds.subarray(start, end), { skipSpecialTokens: false }) ??
+        inputIds.subarray(start, end).join(" "),
       trained,
     });
   }

@@ -58,6 +58,11 @@ export interface Tokenizer {
   readonly path: string;
 }
 
+/** Whether a model folder has a tokenizer; models for tests and rows of token ids do without. */
+export function hasTokenizer(folder: string): Promise<boolean> {
+  return exists(join(folder, "tokenizer.json"));
+}
+
 /** Reads tokenizer.json and, where they exist, the files beside it. Errors name the field at fault. */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const path = join(folder, "tokenizer.json");

@@ -15,7 +15,7 @@ export interface Examination {
   readonly options: TrainOptions;
   readonly base: BaseModel;
   readonly adapter: Adapter;
-  readonly tokenizer: Tokenizer;
+  readonly tokenizer: Tokenizer | undefined;
   readonly data: TrainingData;
   readonly step: number;
   readonly epoch: number;
@@ -55,7 +55,7 @@ async function* answerSome(
   { options, base, adapter, tokenizer, data, step }: Examination,
 ): AsyncGenerator<SampledEvent> {
   const rows = data.held.slice(0, options.sampleRows);
-  if (rows.length === 0) return;
+  if (rows.length === 0 || !tokenizer) return;
   const maxNewTokens = options.maxNewTokens;
   const maxPositions = Math.max(...rows.map(({ inputIds }) => inputIds.length)) + maxNewTokens;
   const generator = await createGenerator(base, adapter, { numThreads: options.numThreads, maxPositions });

@@ -31,7 +31,7 @@ export type DataSettings = Pick<
 /** Reads, renders, tokenises and splits. @throws with every fault of every row */
 export async function prepareTrainingData(
   options: DataSettings,
-  tokenizer: Tokenizer,
+  tokenizer: Tokenizer | undefined,
   vocabSize: number,
 ): Promise<TrainingData> {
   if (options.evalDataset !== undefined && options.evalSize > 0) {
@@ -52,18 +52,18 @@ export async function prepareTrainingData(
     train: pick(train),
     held: apart ? apart.encoded : pick(held),
     statistics: all.statistics,
-    padTokenId: paddingId(tokenizer),
-    stopTokenIds: tokenizer.stopTokenIds,
+    padTokenId: tokenizer ? paddingId(tokenizer) : 0,
+    stopTokenIds: tokenizer?.stopTokenIds ?? [],
     files: [path, ...(evalPath === undefined ? [] : [evalPath])],
     warnings: [
-      ...warningsOf(all, options.dataset),
-      ...(apart ? warningsOf(apart, options.evalDataset!) : []),
+      ...warningsOf(all, options.dataset, tokenizer !== undefined),
+      ...(apart ? warningsOf(apart, options.evalDataset!, tokenizer !== undefined) : []),
     ],
   };
 }
 
 /** What a user should know before the run. */
-function warningsOf({ statistics }: PreparedDataset, name: string): string[] {
+function warningsOf({ statistics }: PreparedDataset, name: string, knowsEnd: boolean): string[] {
   const { rows, kept, dropped, truncatedRows, answersEndingInEos } = statistics;
   const warnings: string[] = [];
   if (kept < rows) {
@@ -74,7 +74,7 @@ function warningsOf({ statistics }: PreparedDataset, name: string): string[] {
     warnings.push(
       `${name}: ${truncatedRows} of ${kept} rows are cut to --max-length, so their answers do not end with the end token`,
     );
-  if (answersEndingInEos === 0)
+  if (answersEndingInEos === 0 && knowsEnd)
     warnings.push(`${name}: no answer ends with a trained end token; the model will not learn to stop`);
   return warnings;
 }
