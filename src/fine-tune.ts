@@ -1,9 +1,9 @@
 // Options -> a trained adapter: the whole run, read from top to bottom.
-import { countParameters, planAdapter } from "./adapters/attach.js";
+import { type Adapter, countParameters, planAdapter } from "./adapters/attach.js";
 import { initialValues } from "./adapters/initial.js";
 import { batchesOfEpoch } from "./data/batches.js";
 import { meanLoss } from "./evaluate/loss.js";
-import { type Adapter, loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
+import { loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
 import { hasTokenizer, loadTokenizer } from "./formats/tokenizer.js";
 import { resolveModel } from "./hub/resolve.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";

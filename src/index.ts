@@ -1,4 +1,5 @@
 // The public API: what a program that uses phinetune as a library calls.
+export type { Adapter } from "./adapters/attach.js";
 export { type Fault, type FaultCode, PhinetuneError } from "./errors.js";
 export { answer, streamAnswer } from "./evaluate/answers.js";
 export {
@@ -8,7 +9,7 @@ export {
   type TextGenerator,
 } from "./evaluate/generate.js";
 export { createLossEvaluator, type LossEvaluator, meanLoss } from "./evaluate/loss.js";
-export { type Adapter, loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
+export { loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
 export { type FineTuneControl, fineTune } from "./fine-tune.js";
 export { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
 export { type Inspection, type InspectOptions, inspect } from "./inspect.js";

@@ -30,6 +30,13 @@ export interface AdapterPlan {
   readonly parameters: readonly TrainableParameter[];
 }
 
+/** An adapter in memory. */
+export interface Adapter {
+  readonly plan: AdapterPlan;
+  /** Values of the trained parameters by graph name. */
+  readonly values: ReadonlyMap<string, Float32Array>;
+}
+
 const PREFIX = "base_model.model.";
 
 /** Decides what is trained. @throws where the configuration names what the model does not have. */
@@ -74,10 +81,4 @@ export function countParameters(base: BaseModel, plan: AdapterPlan): { trainable
   const trainable = count(plan.parameters.map(({ shape }) => shape));
   const added = count(plan.parameters.filter(({ kind }) => kind !== "bias").map(({ shape }) => shape));
   return { trainable, all: frozen + added };
-}
-
-/** `trainable params: 4,096 || all params: 120,448 || trainable%: 3.4006` */
-export function describeParameters({ trainable, all }: { trainable: number; all: number }): string {
-  const grouped = (n: number) => n.toLocaleString("en-US");
-  return `trainable params: ${grouped(trainable)} || all params: ${grouped(all)} || trainable%: ${((100 * trainable) / all).toFixed(4)}`;
 }

@@ -2,7 +2,7 @@
 // Source: https://github.com/huggingface/peft/blob/main/src/peft/utils/save_and_load.py
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type AdapterPlan, baseTensorName, planAdapter } from "../adapters/attach.js";
+import { type Adapter, type AdapterPlan, baseTensorName, planAdapter } from "../adapters/attach.js";
 import { defaultLoraConfig, type LoraConfig } from "../adapters/config.js";
 import { type Fault, failIfAny, PhinetuneError } from "../errors.js";
 import { writeFileAtomically } from "../formats/atomic.js";
@@ -11,13 +11,6 @@ import { readJsonObject } from "../formats/json_file.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../formats/safetensors.js";
 import { f32Tensor, type Tensor } from "../formats/tensor.js";
 import type { BaseModel } from "../models/base_model.js";
-
-/** An adapter in memory. */
-export interface Adapter {
-  readonly plan: AdapterPlan;
-  /** Values of the trained parameters by graph name. */
-  readonly values: ReadonlyMap<string, Float32Array>;
-}
 
 const CONFIG = "adapter_config.json";
 const TENSORS = "adapter_model.safetensors";

@@ -1,10 +1,10 @@
 // Held-out examples and the state of the training -> how well the model does now: loss, accuracy, and answers to look at.
+import type { Adapter } from "../adapters/attach.js";
 import { sequentialBatches } from "../data/batches.js";
 import { type Encoded, IGNORED_LABEL } from "../data/types.js";
 import { answer } from "../evaluate/answers.js";
 import { createGenerator } from "../evaluate/generate.js";
 import { createLossEvaluator, meanLoss } from "../evaluate/loss.js";
-import type { Adapter } from "../export/peft.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
 import type { BaseModel } from "../models/base_model.js";
 import type { TrainOptions } from "../options.js";
