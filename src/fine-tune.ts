@@ -1,8 +1,13 @@
-// Options -> a trained adapter: the whole run, read from top to bottom.
-import { type Adapter, countParameters, planAdapter } from "./adapters/attach.js";
+// Options -> a trained adapter or model: the whole run, read from top to bottom.
+import { resolve } from "node:path";
+import { planAdapter } from "./adapters/attach.js";
 import { initialValues } from "./adapters/initial.js";
+import { countParameters, type Trained } from "./adapters/plan.js";
+import { planWhole } from "./adapters/whole.js";
 import { batchesOfEpoch } from "./data/batches.js";
+import { fail } from "./errors.js";
 import { meanLoss } from "./evaluate/loss.js";
+import { saveModel } from "./export/model.js";
 import { loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
 import { hasTokenizer, loadTokenizer } from "./formats/tokenizer.js";
 import { resolveModel } from "./hub/resolve.js";
@@ -24,7 +29,7 @@ export interface FineTuneControl {
 }
 
 /**
- * Trains a LoRA adapter and writes the run folder, telling what happens as it happens.
+ * Trains a LoRA adapter, or a whole model, and writes the run folder, telling what happens as it happens.
  * @throws PhinetuneError; nothing is written before model, data and options have been found to fit.
  */
 export async function* fineTune(
@@ -33,9 +38,11 @@ export async function* fineTune(
 ): AsyncGenerator<TrainEvent> {
   const overwrite = { overwrite: options.overwriteOutputDir };
   checkRunFolder(options.outputDir, overwrite);
-  const base = await openBaseModel(resolveModel(options.model));
+  const base = await openBaseModel(resolveModel(options.model), { fromScratch: options.fromScratch });
+  if (resolve(options.outputDir) === resolve(base.folder))
+    fail("usage", "--output-dir is the folder of the model", { fix: "choose another --output-dir" });
   const tokenizer = (await hasTokenizer(base.folder)) ? await loadTokenizer(base.folder) : undefined;
-  const { adapter, raw } = await startingAdapter(options, base);
+  const { trained, save } = await startingPoint(options, base);
   const data = await prepareTrainingData(options, tokenizer, base.config.vocabSize);
   const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
   const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
@@ -43,7 +50,7 @@ export async function* fineTune(
   const run = await openRunFolder(options.outputDir, overwrite);
   await run.writeManifest(manifest);
 
-  const { trainable, all } = countParameters(base, adapter.plan);
+  const { trainable, all } = countParameters(base, trained.plan);
   yield run.record({
     type: "started",
     model: options.model,
@@ -53,31 +60,27 @@ export async function* fineTune(
     dropped_rows: data.statistics.rows - data.statistics.kept,
     trainable_params: trainable,
     all_params: all,
-    modules: adapter.plan.targets.size,
+    modules: trained.plan.targets.size,
     max_steps: loop.schedule.totalSteps,
     steps_per_epoch: loop.stepsPerEpoch,
     num_train_epochs: loop.schedule.totalSteps / loop.stepsPerEpoch,
   });
   for (const message of data.warnings) yield run.record({ type: "warned", message });
 
-  const state = createTrainState(adapter.values);
+  const state = createTrainState(trained.values);
   const examine = (phase: "before" | "during" | "after") =>
     examineHeldOut(phase, {
       options,
       base,
-      adapter,
+      trained,
       tokenizer,
       data,
       step: state.step,
       epoch: state.step / loop.stepsPerEpoch,
     });
-  const save = async () => {
-    await savePeftAdapter(run.folder, adapter, options.model, raw);
-    return run.record({ type: "saved", step: state.step, path: run.folder });
-  };
   for await (const event of examine("before")) yield run.record(event);
 
-  const objective = await createObjective(base, adapter.plan, { numThreads: options.numThreads });
+  const objective = await createObjective(base, trained.plan, { numThreads: options.numThreads });
   let seconds = 0;
   try {
     const batchesOf = (epoch: number) =>
@@ -88,7 +91,7 @@ export async function* fineTune(
         groupByLength: options.groupByLength,
         padTokenId: data.padTokenId,
       });
-    for await (const event of trainingLoop(adapter.plan, objective, batchesOf, state, loop)) {
+    for await (const event of trainingLoop(trained.plan, objective, batchesOf, state, loop)) {
       seconds += event.step_seconds;
       yield run.record(event);
       if (signal?.aborted) break;
@@ -101,7 +104,8 @@ export async function* fineTune(
   } finally {
     await objective.release();
   }
-  yield await save();
+  await save(run.folder);
+  yield run.record({ type: "saved", step: state.step, path: run.folder });
   const interrupted = signal?.aborted ?? false;
   if (!interrupted) for await (const event of examine("after")) yield run.record(event);
   yield run.record({
@@ -117,17 +121,32 @@ export async function* fineTune(
   await run.close();
 }
 
-/** The adapter to start from: one that exists, or a new one. */
-async function startingAdapter(
-  options: TrainOptions,
-  base: BaseModel,
-): Promise<{ adapter: Adapter; raw: Readonly<Record<string, unknown>> }> {
-  if (options.adapter !== undefined) {
-    const { plan, values, raw } = await loadPeftAdapter(options.adapter, base);
-    return { adapter: { plan, values }, raw };
+/** What a run trains, with its first values, and how it is saved. */
+interface StartingPoint {
+  readonly trained: Trained;
+  readonly save: (folder: string) => Promise<void>;
+}
+
+/** The whole model, an adapter that exists, or a new one. */
+async function startingPoint(options: TrainOptions, base: BaseModel): Promise<StartingPoint> {
+  if (options.method === "full") {
+    const plan = planWhole(base);
+    const values = await initialValues(base, plan, options.seed);
+    return {
+      trained: { plan, values },
+      save: (folder) => saveModel(folder, base, values, options.saveDtype),
+    };
   }
+  const { raw, ...adapter } =
+    options.adapter === undefined
+      ? await newAdapter(options, base)
+      : await loadPeftAdapter(options.adapter, base);
+  return { trained: adapter, save: (folder) => savePeftAdapter(folder, adapter, options.model, raw) };
+}
+
+async function newAdapter(options: TrainOptions, base: BaseModel) {
   const plan = planAdapter(base, loraConfigOf(options));
-  return { adapter: { plan, values: await initialValues(base, plan, options.seed) }, raw: {} };
+  return { plan, values: await initialValues(base, plan, options.seed), raw: {} };
 }
 
 function isEvaluationDue(

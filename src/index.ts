@@ -1,5 +1,5 @@
 // The public API: what a program that uses phinetune as a library calls.
-export type { Adapter } from "./adapters/attach.js";
+export type { Adapter } from "./adapters/plan.js";
 export { type Fault, type FaultCode, PhinetuneError } from "./errors.js";
 export { answer, streamAnswer } from "./evaluate/answers.js";
 export {

@@ -1,7 +1,9 @@
 // A model, perhaps an adapter, and a batch of ids -> logits, loss and gradients in a safetensors file, to hold against any other program.
 
-import type { AdapterPlan } from "./adapters/attach.js";
 import { createContext } from "./adapters/context.js";
+import { initialValues } from "./adapters/initial.js";
+import type { Trained, TrainingPlan } from "./adapters/plan.js";
+import { planWhole } from "./adapters/whole.js";
 import { type Batch, IGNORED_LABEL } from "./data/types.js";
 import { type Fault, failIfAny } from "./errors.js";
 import { createLossEvaluator, meanLoss, modelInputs, trainedInputs } from "./evaluate/loss.js";
@@ -21,6 +23,8 @@ export interface InspectOptions extends SessionOptions {
   readonly model: string;
   /** PEFT folder. */
   readonly adapter?: string | undefined;
+  /** `full`: the gradients of the whole model instead of an adapter's. */
+  readonly method?: "lora" | "full" | undefined;
   /** JSON file with `input_ids`, and if wanted `attention_mask` and `labels`: lists of rows of equal length. */
   readonly inputs: string;
   /** safetensors file to write. */
@@ -33,36 +37,36 @@ export interface Inspection {
 }
 
 /**
- * Computes and writes `logits` [B,T,V], `logits_base` (adapter off), `loss`, and with an adapter `grad/<PEFT name>`.
+ * Computes and writes `logits` [B,T,V], `logits_base` (adapter off), `loss`, and `grad/<PEFT name>` of an adapter, or `grad/<name>` of the whole model.
  * The loss is the mean over labels other than -100 after the shift by one; without trained labels there is none.
  */
 export async function inspect(options: InspectOptions): Promise<Inspection> {
   const base = await openBaseModel(options.model);
-  const adapter = options.adapter === undefined ? undefined : await loadPeftAdapter(options.adapter, base);
+  const trained = await trainedPart(options, base);
   const batch = await readBatch(options.inputs, base.config.vocabSize);
   const tensors = new Map<string, Tensor>();
-  const values = adapter?.values ?? new Map<string, Float32Array>();
+  const values = trained?.values ?? new Map<string, Float32Array>();
 
   tensors.set("logits_base", await logitsOf(base, undefined, values, batch, options));
   tensors.set(
     "logits",
-    adapter ? await logitsOf(base, adapter.plan, values, batch, options) : tensors.get("logits_base")!,
+    trained ? await logitsOf(base, trained.plan, values, batch, options) : tensors.get("logits_base")!,
   );
-  const evaluator = await createLossEvaluator(base, adapter?.plan, options);
+  const evaluator = await createLossEvaluator(base, trained?.plan, options);
   const sums = await evaluator.evaluate([batch], values);
   await evaluator.release();
   const loss = sums.tokens > 0 ? meanLoss(sums) : undefined;
   if (loss !== undefined) tensors.set("loss", f32Tensor([], Float32Array.of(loss)));
 
-  if (adapter && loss !== undefined) {
-    const objective = await createObjective(base, adapter.plan, { ...options, dropout: false });
+  if (trained && loss !== undefined) {
+    const objective = await createObjective(base, trained.plan, { ...options, dropout: false });
     const { gradients, tokens } = await objective.differentiate(batch, values, {
       seed: 0,
       step: 0,
       microBatch: 0,
     });
     await objective.release();
-    for (const { name, peftName, shape } of adapter.plan.parameters) {
+    for (const { name, peftName, shape } of trained.plan.parameters) {
       tensors.set(
         `grad/${peftName}`,
         f32Tensor(
@@ -76,9 +80,18 @@ export async function inspect(options: InspectOptions): Promise<Inspection> {
   return { loss, tensors };
 }
 
+/** Whose gradients are asked for, with the values. */
+async function trainedPart(options: InspectOptions, base: BaseModel): Promise<Trained | undefined> {
+  if (options.method === "full") {
+    const plan = planWhole(base);
+    return { plan, values: await initialValues(base, plan, 0) };
+  }
+  return options.adapter === undefined ? undefined : loadPeftAdapter(options.adapter, base);
+}
+
 async function logitsOf(
   base: BaseModel,
-  plan: AdapterPlan | undefined,
+  plan: TrainingPlan | undefined,
   values: ReadonlyMap<string, Float32Array>,
   batch: Batch,
   options: SessionOptions,

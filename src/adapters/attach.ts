@@ -1,41 +1,11 @@
 // A base model and a LoRA configuration -> the plan of what is trained: adapters, biases and whole modules, with their names.
-import { elementCount } from "../formats/tensor.js";
 import type { BaseModel } from "../models/base_model.js";
-import { EMBEDDING, OUTPUT_HEAD, parametersOf } from "../models/family.js";
-import type { Random } from "../random.js";
+import { parametersOf } from "../models/family.js";
 import type { LoraConfig } from "./config.js";
 import { lora } from "./lora.js";
 import { matchSavedModules, matchTargets } from "./match.js";
-import type { Method, Target } from "./method.js";
-
-/** A tensor that training changes. */
-export interface TrainableParameter {
-  /** Name in the graph: the checkpoint's path, e.g. `model.layers.0.self_attn.q_proj.lora_A.weight`. */
-  readonly name: string;
-  /** Name in PEFT's file. */
-  readonly peftName: string;
-  readonly shape: readonly number[];
-  /** `adapter`: new; `bias`, `saved`: starts as a copy of the base's tensor of the same name. */
-  readonly kind: "adapter" | "bias" | "saved";
-  /** Whether weight decay passes it by: biases and norms. */
-  readonly undecayed: boolean;
-  /** First values of a new parameter. */
-  readonly initial?: (random: Random) => Float32Array;
-}
-
-export interface AdapterPlan {
-  readonly method: Method;
-  readonly config: LoraConfig;
-  readonly targets: ReadonlyMap<string, Target>;
-  readonly parameters: readonly TrainableParameter[];
-}
-
-/** An adapter in memory. */
-export interface Adapter {
-  readonly plan: AdapterPlan;
-  /** Values of the trained parameters by graph name. */
-  readonly values: ReadonlyMap<string, Float32Array>;
-}
+import type { Target } from "./method.js";
+import type { AdapterPlan, TrainableParameter } from "./plan.js";
 
 const PREFIX = "base_model.model.";
 
@@ -61,24 +31,9 @@ export function planAdapter(base: BaseModel, config: LoraConfig): AdapterPlan {
       if (!saved.has(module.path) && !trainedBias) continue;
       // PEFT wraps a targeted layer, so that its own tensors move one step down.
       const peftName = PREFIX + (target ? name.replace(/\.bias$/, ".base_layer.bias") : name);
-      const kind = saved.has(module.path) ? "saved" : "bias";
+      const kind = saved.has(module.path) ? "saved" : "base";
       parameters.push({ name, peftName, shape, kind, undecayed: isBias || module.kind === "norm" });
     }
   }
-  return { method, config, targets, parameters };
-}
-
-/** Where a trained copy of a base tensor starts: the tensor's name in the base, past a tied head. */
-export function baseTensorName(base: BaseModel, name: string): string {
-  return base.config.tiedEmbeddings && name === `${OUTPUT_HEAD}.weight` ? `${EMBEDDING}.weight` : name;
-}
-
-/** Counts as PEFT's `print_trainable_parameters`: copies of whole modules count besides their originals. */
-export function countParameters(base: BaseModel, plan: AdapterPlan): { trainable: number; all: number } {
-  const count = (shapes: readonly (readonly number[])[]) =>
-    shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
-  const frozen = count([...base.tensors.values()].map(({ shape }) => shape));
-  const trainable = count(plan.parameters.map(({ shape }) => shape));
-  const added = count(plan.parameters.filter(({ kind }) => kind !== "bias").map(({ shape }) => shape));
-  return { trainable, all: frozen + added };
+  return { method, config, targets, parameters, ensureWeightTying: config.ensureWeightTying };
 }

@@ -5,11 +5,11 @@ import type { BaseModel } from "../models/base_model.js";
 import { parametersOf } from "../models/family.js";
 import type { ModelContext, ModelInputs } from "../nn/context.js";
 import { dropElements, noiseInputs } from "../nn/dropout.js";
-import { type AdapterPlan, baseTensorName } from "./attach.js";
+import { baseTensorName, type TrainingPlan } from "./plan.js";
 
 export interface ContextOptions {
   /** Leave out for the base model as it is. */
-  readonly plan?: AdapterPlan | undefined;
+  readonly plan?: TrainingPlan | undefined;
   /** Whether dropout acts; its noise becomes inputs of the graph. */
   readonly training?: boolean;
   /** Whether keys and values of earlier tokens are inputs, and those of all tokens results. */
@@ -50,7 +50,7 @@ export function createContext(
     const known = trained.get(name) ?? frozen.get(name);
     if (known) return known;
     const stored = baseTensorName(base, name);
-    const follows = stored !== name && plan?.config.ensureWeightTying ? trained.get(stored) : undefined;
+    const follows = stored !== name && plan?.ensureWeightTying ? trained.get(stored) : undefined;
     if (follows) return follows;
     // Where a tied head stays behind while the embedding is trained, the frozen weight takes the head's name.
     const label = trained.has(stored) ? name : stored;
@@ -72,7 +72,7 @@ export function createContext(
           : undefined;
         const y = gemm(x, parameter(`${path}.weight`), { transB: true, c: bias });
         const target = plan?.targets.get(path);
-        if (!plan || !target) return y;
+        if (!plan?.method || !target) return y;
         const drop = (value: Value) =>
           noise && target.dropout > 0 ? dropElements(value, target.dropout, path, noise) : value;
         return plan.method.linear(x, y, target, adapted(path), drop);
@@ -82,7 +82,7 @@ export function createContext(
         const flat = reshape(ids, ["B*T"]);
         const y = gather(parameter(`${path}.weight`), flat);
         const target = plan?.targets.get(path);
-        return plan && target ? plan.method.embedding(flat, y, target, adapted(path)) : y;
+        return plan?.method && target ? plan.method.embedding(flat, y, target, adapted(path)) : y;
       }),
     dropout: (x, p, path) =>
       atPath(path, () => (noise && p > 0 ? mulByScalar(dropElements(x, p, path, noise), 1 / (1 - p)) : x)),

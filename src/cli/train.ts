@@ -30,7 +30,7 @@ export async function runTrain({
       `${log.paint("warning:", "yellow")} ${unused.map(flagOf).join(", ")} ${unused.length === 1 ? "has" : "have"} no effect: the adapter in ${options.adapter} brings its own settings`,
     );
   const interrupt = listenForInterrupt(() =>
-    progress.note("interrupted: the adapter is saved after this step; a second Ctrl-C leaves at once"),
+    progress.note("interrupted: what was trained is saved after this step; a second Ctrl-C leaves at once"),
   );
   let record: RunRecord = emptyRecord;
   try {
@@ -49,30 +49,30 @@ export async function runTrain({
 
 function nextCommands(
   { started, finished }: RunRecord,
-  { model }: Invocation<"train">["options"],
+  { model, method, fromScratch }: Invocation<"train">["options"],
   words: readonly string[],
 ): readonly NextCommand[] {
   if (!started || !finished) return [];
   const folder = finished.output_dir;
   const ask = {
     purpose: "ask the trained model",
-    command: shellCommand(["generate", "--model", model, "--adapter", folder, "--instruction", "…"]),
+    command: shellCommand([
+      "generate",
+      ...(method === "full" ? ["--model", folder] : ["--model", model, "--adapter", folder]),
+      "--instruction",
+      "…",
+    ]),
   };
   if (!finished.interrupted) return [ask];
+  const from =
+    method === "full"
+      ? ["--model", folder, ...(fromScratch ? ["--no-from-scratch"] : [])]
+      : ["--adapter", folder];
   const steps = String(started.max_steps - finished.step);
-  const goOn = [
-    "train",
-    ...words,
-    "--adapter",
-    folder,
-    "--output-dir",
-    `${folder}-more`,
-    "--max-steps",
-    steps,
-  ];
+  const goOn = ["train", ...words, ...from, "--output-dir", `${folder}-more`, "--max-steps", steps];
   return [
     {
-      purpose: "go on from this adapter (the optimizer and the schedule start anew)",
+      purpose: "go on from what was saved (the optimizer and the schedule start anew)",
       command: shellCommand(goOn),
     },
     ask,

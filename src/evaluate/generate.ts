@@ -1,6 +1,7 @@
 // Prompts -> continuations, token by token, with a key/value cache.
-import type { AdapterPlan } from "../adapters/attach.js";
+
 import { createContext } from "../adapters/context.js";
+import type { Trained } from "../adapters/plan.js";
 import { fail } from "../errors.js";
 import { createGraph } from "../graph/graph.js";
 import { reshape, slice } from "../graph/ops.js";
@@ -45,7 +46,7 @@ const PAD = 0;
  */
 export async function createGenerator(
   base: BaseModel,
-  adapter: { readonly plan: AdapterPlan; readonly values: ReadonlyMap<string, Float32Array> } | undefined,
+  adapter: Trained | undefined,
   options: SessionOptions & { readonly maxPositions?: number | undefined } = {},
 ): Promise<TextGenerator> {
   const plan = adapter?.plan;

@@ -1,6 +1,7 @@
 // A batch with labels -> the loss of its trained tokens. The one place where labels are shifted, and where means are formed.
-import type { AdapterPlan } from "../adapters/attach.js";
+
 import { type BuiltContext, createContext } from "../adapters/context.js";
+import type { TrainingPlan } from "../adapters/plan.js";
 import { type Batch, IGNORED_LABEL } from "../data/types.js";
 import { createGraph } from "../graph/graph.js";
 import { argMax, cast, crossEntropy, equal, gather, reduceSum } from "../graph/ops.js";
@@ -105,7 +106,7 @@ export interface LossEvaluator {
 /** Prepares evaluation of the base, or of the base with an adapter. */
 export async function createLossEvaluator(
   base: BaseModel,
-  plan: AdapterPlan | undefined,
+  plan: TrainingPlan | undefined,
   options: SessionOptions = {},
 ): Promise<LossEvaluator> {
   const context = createContext(base, { plan });
@@ -134,7 +135,7 @@ export async function createLossEvaluator(
 
 /** Values of the trained parameters as inputs of a graph. */
 export function trainedInputs(
-  plan: AdapterPlan | undefined,
+  plan: TrainingPlan | undefined,
   trained: ReadonlyMap<string, Float32Array>,
 ): Record<string, NDArray> {
   return Object.fromEntries(

@@ -2,8 +2,9 @@
 // Source: https://github.com/huggingface/peft/blob/main/src/peft/utils/save_and_load.py
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Adapter, type AdapterPlan, baseTensorName, planAdapter } from "../adapters/attach.js";
+import { planAdapter } from "../adapters/attach.js";
 import { defaultLoraConfig, type LoraConfig } from "../adapters/config.js";
+import { type Adapter, type AdapterPlan, baseTensorName } from "../adapters/plan.js";
 import { type Fault, failIfAny, PhinetuneError } from "../errors.js";
 import { writeFileAtomically } from "../formats/atomic.js";
 import { toFloat32 } from "../formats/dtype.js";

@@ -17,20 +17,31 @@ import { families } from "./index.js";
 /** A frozen model: nothing of its weights is in memory. */
 export interface BaseModel {
   readonly folder: string;
+  /** config.json as it stands. */
+  readonly json: Readonly<Record<string, unknown>>;
   readonly family: Family;
   readonly config: ModelConfig;
   readonly modules: readonly Module[];
-  /** By parameter name, tied ones once under the embedding's name. */
+  /** By parameter name, tied ones once under the embedding's name; none of a model that is trained from scratch. */
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   /** `eos_token_id` of config.json: ids that end a text. */
   readonly eosTokenIds: readonly number[];
+  /** `pad_token_id` of config.json. */
+  readonly padTokenId: number | undefined;
 }
 
 /** Buffers that old checkpoints carry along and that the configuration already tells. */
 const IGNORED = /\.(rotary_emb\.inv_freq|masked_bias|attn\.bias)$/;
 
-/** Opens a model folder. @throws when the family is unknown, an option is not implemented, or a tensor is missing or of another shape. */
-export async function openBaseModel(folder: string): Promise<BaseModel> {
+/**
+ * Opens a model folder.
+ * @param fromScratch only config.json is read, for a model whose weights are yet to be made
+ * @throws when the family is unknown, an option is not implemented, or a tensor is missing or of another shape.
+ */
+export async function openBaseModel(
+  folder: string,
+  { fromScratch = false }: { readonly fromScratch?: boolean | undefined } = {},
+): Promise<BaseModel> {
   const where = `${folder}/config.json`;
   const json = await readJsonObject(where, "the model's configuration");
   const family = familyOf(json, where);
@@ -38,9 +49,20 @@ export async function openBaseModel(folder: string): Promise<BaseModel> {
   const config = family.readConfig(reader);
   reader.finish();
   const modules = family.modules(config);
-  const file = await openSafetensorsFolder(folder);
-  const tensors = checkTensors(modules, config, file.entries, folder);
-  return { folder, family, config, modules, tensors, eosTokenIds: tokenIds(json.eos_token_id) };
+  const tensors = fromScratch
+    ? new Map<string, TensorEntry>()
+    : checkTensors(modules, config, (await openSafetensorsFolder(folder)).entries, folder);
+  const [padTokenId] = tokenIds(json.pad_token_id);
+  return {
+    folder,
+    json,
+    family,
+    config,
+    modules,
+    tensors,
+    eosTokenIds: tokenIds(json.eos_token_id),
+    padTokenId: padTokenId !== undefined && padTokenId < config.vocabSize ? padTokenId : undefined,
+  };
 }
 
 function familyOf(json: Readonly<Record<string, unknown>>, where: string): Family {

@@ -27,6 +27,8 @@ export interface ModelConfig {
   /** Whether the output head is the embedding's weight. */
   readonly tiedEmbeddings: boolean;
   readonly attentionDropout: number;
+  /** Standard deviation of first values. */
+  readonly initializerRange: number;
 }
 
 export interface Family<Config extends ModelConfig = ModelConfig> {

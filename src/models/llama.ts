@@ -39,6 +39,7 @@ export function readLlamaConfig(config: ConfigReader): LlamaConfig {
     rope: config.rope(heads.headSize, { theta: 10_000, partialFactor: 1 }),
     tiedEmbeddings: config.flag("tie_word_embeddings", false),
     attentionDropout: config.number("attention_dropout", 0),
+    initializerRange: config.number("initializer_range", 0.02),
     qkvBias: attentionBias,
     outputBias: attentionBias,
     mlpBias: config.flag("mlp_bias", false),

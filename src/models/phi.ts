@@ -42,6 +42,7 @@ export const phi = defineFamily<PhiConfig>({
       residualDropout: config.number("resid_pdrop", 0),
       embeddingDropout: config.number("embd_pdrop", 0),
       attentionDropout: config.number("attention_dropout", 0),
+      initializerRange: config.number("initializer_range", 0.02),
     };
   },
 

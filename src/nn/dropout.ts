@@ -42,7 +42,10 @@ export function dropElements(x: Value, p: number, path: string, noise: DropoutNo
   const width = x.shape[1] as number;
   const ofRows = (all: Value) => (x.shape[0] === all.shape[0] ? all : gather(all, range(x.shape[0]!)));
   const keyed = bitwiseXor(ofRows(noise.rows), constant(Int32Array.of(hash(path)), [1, 1]));
-  const multiplier = bitwiseXor(ofRows(noise.multipliers), constant(Int32Array.of(hash(`${path}#`) & ~1), [1, 1]));
+  const multiplier = bitwiseXor(
+    ofRows(noise.multipliers),
+    constant(Int32Array.of(hash(`${path}#`) & ~1), [1, 1]),
+  );
   const bits = mul(bitwiseXor(keyed, noise.columns(width)), multiplier);
   const threshold = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.round((p - 0.5) * 2 ** 32)));
   return where(less(bits, constant(Int32Array.of(threshold), [1, 1])), scalar(0), x);

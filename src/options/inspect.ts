@@ -5,6 +5,13 @@ import { model, threads } from "./shared.js";
 const inspectTable = {
   ...model,
   adapter: { type: "text", section: "Model and data", placeholder: "DIR", help: "PEFT adapter" },
+  method: {
+    type: "choice",
+    choices: ["lora", "full"],
+    default: "lora",
+    section: "Model and data",
+    help: "whose gradients are written: the adapter's, or those of the whole model",
+  },
   inputs: {
     type: "text",
     required: true,
@@ -22,4 +29,12 @@ const inspectTable = {
   ...threads,
 } as const;
 
-export const inspectSchema: OptionSchema<typeof inspectTable> = { table: inspectTable };
+export const inspectSchema: OptionSchema<typeof inspectTable> = {
+  table: inspectTable,
+  rules: [
+    ({ method, adapter }) =>
+      method === "full" && adapter !== undefined
+        ? ["--method full and --adapter were both given", "leave one out"]
+        : undefined,
+  ],
+};

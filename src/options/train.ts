@@ -1,4 +1,5 @@
 // The options of a training run. Names are those of TRL and transformers, defaults PEFT's and transformers', but where the help says otherwise.
+import { flagOf } from "./names.js";
 import type { OptionSchema } from "./resolve.js";
 import type { OptionTable } from "./schema.js";
 import { dataset, encoding, model, threads } from "./shared.js";
@@ -25,6 +26,23 @@ const data = {
     section: "Model and data",
     advanced: true,
     help: "batches of rows of like length, which saves padding (transformers: off)",
+  },
+} as const satisfies OptionTable;
+
+const method = {
+  method: {
+    type: "choice",
+    choices: ["lora", "full"],
+    default: "lora",
+    section: "Model and data",
+    help: "what is trained: an adapter beside the frozen model, or the whole model",
+  },
+  fromScratch: {
+    type: "flag",
+    default: false,
+    section: "Model and data",
+    advanced: true,
+    help: "start from random weights instead of the model's: only its config.json is needed; with --method full",
   },
 } as const satisfies OptionTable;
 
@@ -299,13 +317,21 @@ const output = {
     placeholder: "DIR",
     defaultFrom: ({ model: name }) => `runs/${lastName(String(name))}-${timestamp(new Date())}`,
     defaultText: "runs/<model>-<time>",
-    help: "the run folder: adapter, events.jsonl, run.json",
+    help: "the run folder: adapter or model, events.jsonl, run.json",
   },
   overwriteOutputDir: {
     type: "flag",
     default: false,
     section: "Output",
     help: "replace what another run left in the folder",
+  },
+  saveDtype: {
+    type: "choice",
+    choices: ["float32", "float16", "bfloat16"],
+    default: "float32",
+    section: "Output",
+    advanced: true,
+    help: "type of the saved weights, with --method full; adapters are always float32",
   },
   loggingSteps: {
     type: "integer",
@@ -321,6 +347,7 @@ const trainTable = {
   ...model,
   ...dataset,
   ...data,
+  ...method,
   ...adapter,
   ...training,
   ...evaluation,
@@ -334,6 +361,28 @@ export const adapterOptions = Object.keys(adapter).filter((name) => name !== "ad
 export const trainSchema: OptionSchema<typeof trainTable> = {
   table: trainTable,
   rules: [
+    ({ method: trained }, isGiven) => {
+      const unused = (Object.keys(adapter) as (keyof typeof adapter)[]).filter(
+        (name) => trained === "full" && isGiven(name),
+      );
+      return unused.length > 0
+        ? [
+            `--method full makes no adapter, so ${unused.map(flagOf).join(", ")} can have no effect`,
+            "leave it out",
+          ]
+        : undefined;
+    },
+    ({ method: trained, fromScratch }) =>
+      fromScratch && trained !== "full"
+        ? [
+            "--from-scratch starts from random weights, which an adapter would leave as they are",
+            "give --method full",
+          ]
+        : undefined,
+    ({ method: trained }, isGiven) =>
+      trained !== "full" && isGiven("saveDtype")
+        ? ["--save-dtype has no effect on an adapter, which is saved in float32", "leave it out"]
+        : undefined,
     ({ evalDataset, evalSize }) =>
       evalDataset !== undefined && evalSize > 0
         ? ["--eval-dataset and --eval-size were both given", "give one of them"]

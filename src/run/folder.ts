@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { fail, PhinetuneError } from "../errors.js";
+import { MODEL_FILES } from "../export/model.js";
 import { writeFileAtomically } from "../formats/atomic.js";
 import { fileFault } from "../formats/file_error.js";
 import type { TrainEvent } from "../train/events.js";
@@ -20,7 +21,14 @@ import type { Manifest } from "./manifest.js";
 const EVENTS = "events.jsonl";
 const MANIFEST = "run.json";
 /** What a run writes; with `overwrite`, these go and nothing else does. */
-const OWN_FILES = [EVENTS, MANIFEST, "adapter_config.json", "adapter_model.safetensors", "README.md"];
+const OWN_FILES = [
+  EVENTS,
+  MANIFEST,
+  "adapter_config.json",
+  "adapter_model.safetensors",
+  "README.md",
+  ...MODEL_FILES,
+];
 
 export interface RunFolder {
   /** Absolute path. */

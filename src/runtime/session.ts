@@ -1,4 +1,5 @@
 // A graph and inputs -> outputs, computed by onnxruntime. The only room that knows onnxruntime.
+import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { fail } from "../errors.js";
 import type { TensorEntry } from "../formats/tensor.js";
@@ -17,7 +18,7 @@ export interface NDArray {
 }
 
 export interface SessionOptions {
-  /** Threads inside an op; 0 leaves the choice to onnxruntime (one a physical core). */
+  /** Threads inside an op; 0: one a processor. */
   readonly numThreads?: number | undefined;
 }
 
@@ -41,7 +42,8 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
   const model = emitOnnx(graph, ({ file }) => locate(file));
   const sessionOptions: InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
-    intraOpNumThreads: options.numThreads ?? 0,
+    // Left to itself, onnxruntime runs on one thread where it takes two processors for one core.
+    intraOpNumThreads: options.numThreads || availableParallelism(),
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "basic",

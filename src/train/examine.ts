@@ -1,5 +1,5 @@
 // Held-out examples and the state of the training -> how well the model does now: loss, accuracy, and answers to look at.
-import type { Adapter } from "../adapters/attach.js";
+import type { Trained } from "../adapters/plan.js";
 import { sequentialBatches } from "../data/batches.js";
 import { type Encoded, IGNORED_LABEL } from "../data/types.js";
 import { answer } from "../evaluate/answers.js";
@@ -14,7 +14,7 @@ import type { TrainingData } from "./training_data.js";
 export interface Examination {
   readonly options: TrainOptions;
   readonly base: BaseModel;
-  readonly adapter: Adapter;
+  readonly trained: Trained;
   readonly tokenizer: Tokenizer | undefined;
   readonly data: TrainingData;
   readonly step: number;
@@ -26,15 +26,15 @@ export async function* examineHeldOut(
   phase: EvaluatedEvent["phase"],
   examination: Examination,
 ): AsyncGenerator<EvaluatedEvent | SampledEvent> {
-  const { options, base, adapter, data, step, epoch } = examination;
+  const { options, base, trained, data, step, epoch } = examination;
   if (data.held.length === 0) return;
   const started = performance.now();
-  const evaluator = await createLossEvaluator(base, adapter.plan, { numThreads: options.numThreads });
+  const evaluator = await createLossEvaluator(base, trained.plan, { numThreads: options.numThreads });
   const batches = sequentialBatches(data.held, {
     batchSize: options.perDeviceEvalBatchSize,
     padTokenId: data.padTokenId,
   });
-  const sums = await evaluator.evaluate(batches, adapter.values);
+  const sums = await evaluator.evaluate(batches, trained.values);
   await evaluator.release();
   yield {
     type: "evaluated",
@@ -52,13 +52,13 @@ export async function* examineHeldOut(
 /** Greedy answers to the first held-out rows, beside the answers that the data set gives. */
 async function* answerSome(
   phase: "before" | "after",
-  { options, base, adapter, tokenizer, data, step }: Examination,
+  { options, base, trained, tokenizer, data, step }: Examination,
 ): AsyncGenerator<SampledEvent> {
   const rows = data.held.slice(0, options.sampleRows);
   if (rows.length === 0 || !tokenizer) return;
   const maxNewTokens = options.maxNewTokens;
   const maxPositions = Math.max(...rows.map(({ inputIds }) => inputIds.length)) + maxNewTokens;
-  const generator = await createGenerator(base, adapter, { numThreads: options.numThreads, maxPositions });
+  const generator = await createGenerator(base, trained, { numThreads: options.numThreads, maxPositions });
   const show = (ids: ArrayLike<number>) => tokenizer.decode(ids, { skipSpecialTokens: true });
   for (const row of rows) {
     const { prompt, reference } = splitExample(row);

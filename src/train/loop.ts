@@ -1,5 +1,5 @@
 // The training loop: batches in, typed events out, the trained values changed in place.
-import type { AdapterPlan } from "../adapters/attach.js";
+import type { TrainingPlan } from "../adapters/plan.js";
 import type { Batch } from "../data/types.js";
 import { fail } from "../errors.js";
 import { meanLoss } from "../evaluate/loss.js";
@@ -47,7 +47,7 @@ export function createTrainState(values: ReadonlyMap<string, Float32Array>): Tra
  * @throws when loss or gradient is no longer finite, with the step and the rows.
  */
 export async function* trainingLoop(
-  plan: AdapterPlan,
+  plan: TrainingPlan,
   objective: Objective,
   batchesOf: (epoch: number) => Iterable<Batch>,
   state: TrainState,

@@ -1,6 +1,7 @@
 // A base model and an adapter plan -> the training graph, and one micro-batch -> its loss and gradients.
-import type { AdapterPlan } from "../adapters/attach.js";
+
 import { createContext } from "../adapters/context.js";
+import type { TrainingPlan } from "../adapters/plan.js";
 import type { Batch } from "../data/types.js";
 import { fail } from "../errors.js";
 import { buildLoss, lossInputs, sumOf, trainedInputs } from "../evaluate/loss.js";
@@ -33,7 +34,7 @@ export interface Objective {
 /** The graph of the summed token loss and its gradients with respect to the trained parameters. */
 export function buildTrainingGraph(
   base: BaseModel,
-  plan: AdapterPlan,
+  plan: TrainingPlan,
   { dropout = true }: { readonly dropout?: boolean | undefined } = {},
 ): Graph {
   if (dropout && base.config.attentionDropout > 0) {
@@ -59,7 +60,7 @@ export function buildTrainingGraph(
 /** Compiles the training graph; with `dropout: false` nothing is dropped, whatever adapter and model say. */
 export async function createObjective(
   base: BaseModel,
-  plan: AdapterPlan,
+  plan: TrainingPlan,
   options: SessionOptions & { readonly dropout?: boolean | undefined } = {},
 ): Promise<Objective> {
   const graph = buildTrainingGraph(base, plan, options);

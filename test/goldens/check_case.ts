@@ -2,14 +2,13 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Batch } from "../../src/data/types.js";
 import { loadPeftAdapter } from "../../src/export/peft.js";
 import { toFloat32 } from "../../src/formats/dtype.js";
-import { openSafetensors, readTensor } from "../../src/formats/safetensors.js";
 import { inspect } from "../../src/inspect.js";
 import { openBaseModel } from "../../src/models/base_model.js";
 import { createTrainState, trainingLoop } from "../../src/train/loop.js";
 import { createObjective } from "../../src/train/objective.js";
+import { type Hyper, largest, largestDifference, loopOptionsOf, readAll, readBatch } from "./case_files.js";
 
 /** Largest accepted differences; see the README of the golden cases. */
 const TOLERANCE = {
@@ -25,13 +24,7 @@ const TOLERANCE = {
 interface Expected {
   readonly trainable: readonly string[];
   readonly trainable_count: number;
-  readonly hyper: {
-    readonly lr: number;
-    readonly weight_decay: number;
-    readonly max_grad_norm: number;
-    readonly warmup_steps: number;
-    readonly total_steps: number;
-  };
+  readonly hyper: Hyper;
   readonly train: {
     readonly loss: readonly number[];
     readonly grad_norm: readonly number[];
@@ -56,43 +49,6 @@ export function casesIn(root: string): readonly string[] {
       existsSync(join(root, name, "adapter", "adapter_config.json")) &&
       existsSync(join(root, name, "expected.safetensors")),
   );
-}
-
-async function readAll(path: string): Promise<ReadonlyMap<string, Float32Array>> {
-  const file = await openSafetensors(path);
-  const tensors = new Map<string, Float32Array>();
-  for (const [name, entry] of file.entries) tensors.set(name, toFloat32(await readTensor(entry)));
-  return tensors;
-}
-
-function largestDifference(
-  a: Float32Array,
-  b: Float32Array,
-  counts: (i: number) => boolean = () => true,
-): number {
-  expect(a.length).toBe(b.length);
-  let largest = 0;
-  for (let i = 0; i < a.length; i++) if (counts(i)) largest = Math.max(largest, Math.abs(a[i]! - b[i]!));
-  expect(largest).not.toBeNaN();
-  return largest;
-}
-
-const largest = (values: Float32Array) => values.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-
-function readBatch(folder: string): Batch {
-  const json = JSON.parse(readFileSync(join(folder, "inputs.json"), "utf8")) as Record<
-    "input_ids" | "attention_mask" | "labels",
-    number[][]
-  >;
-  const flat = (rows: number[][]) => Int32Array.from(rows.flat());
-  return {
-    B: json.input_ids.length,
-    T: json.input_ids[0]!.length,
-    inputIds: flat(json.input_ids),
-    attentionMask: flat(json.attention_mask),
-    labels: flat(json.labels),
-    rows: json.input_ids.map((_, i) => i),
-  };
 }
 
 /** Registers the tests of one case. @param output folder for files that the check writes */
@@ -147,24 +103,7 @@ export function checkCase(folder: string, name: string, output: string): void {
       const objective = await createObjective(base, plan);
       const state = createTrainState(values);
       const batch = readBatch(folder);
-      const schedule = {
-        name: "cosine",
-        learningRate: hyper.lr,
-        warmupSteps: hyper.warmup_steps,
-        totalSteps: hyper.total_steps,
-      } as const;
-      const loop = trainingLoop(plan, objective, () => [batch], state, {
-        schedule,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weightDecay: hyper.weight_decay,
-        decayAll: true,
-        maxGradNorm: hyper.max_grad_norm,
-        gradientAccumulationSteps: 1,
-        stepsPerEpoch: 1,
-        seed: 0,
-      });
+      const loop = trainingLoop(plan, objective, () => [batch], state, loopOptionsOf(hyper));
       let compared = 0;
       for await (const event of loop) {
         const i = event.step - 1;

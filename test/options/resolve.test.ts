@@ -223,6 +223,9 @@ describe("rules between options", () => {
     [["--eval-strategy", "epoch"], "no rows are held out"],
     [["--eval-size", "3", "--eval-steps", "3"], "--eval-steps has no effect"],
     [["--adapter", "./runs/a/", "--output-dir", "runs/a"], "--output-dir is the folder of --adapter"],
+    [["--method", "full", "--lora-r", "4"], "--method full makes no adapter, so --lora-r can have no effect"],
+    [["--from-scratch"], "--from-scratch starts from random weights"],
+    [["--save-dtype", "float16"], "--save-dtype has no effect on an adapter"],
   ])("refuse %j", (words, what) => {
     expect(faultsOf(() => train([...REQUIRED, ...words])).join()).toContain(what);
   });

@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type AdapterPlan, planAdapter } from "../../src/adapters/attach.js";
+import { planAdapter } from "../../src/adapters/attach.js";
 import { defaultLoraConfig, type LoraConfig } from "../../src/adapters/config.js";
+import type { TrainingPlan } from "../../src/adapters/plan.js";
 import type { Batch } from "../../src/data/types.js";
 import { createLossEvaluator, meanLoss } from "../../src/evaluate/loss.js";
 import { elementCount } from "../../src/formats/tensor.js";
@@ -19,7 +20,7 @@ import { createTinyModel } from "../fixtures/tiny_model.js";
 const still = { seed: 0, step: 0, microBatch: 0 };
 
 /** Random values for all trained parameters, so that every gradient lives. */
-function randomValues(plan: AdapterPlan, seed = 3): Map<string, Float32Array> {
+function randomValues(plan: TrainingPlan, seed = 3): Map<string, Float32Array> {
   const random = createRandom(seed, "values");
   return new Map(
     plan.parameters.map(({ name, shape }) => [
@@ -101,7 +102,7 @@ describe.each(["phi", "llama", "qwen2"])("%s", (modelType) => {
 
   it("gives the base back exactly with the adapter off, trained biases or not", async () => {
     const { base, plan, values } = await prepare(modelType, { bias: "all" });
-    const lossWith = async (used: AdapterPlan | undefined) => {
+    const lossWith = async (used: TrainingPlan | undefined) => {
       const evaluator = await createLossEvaluator(base, used);
       const sums = await evaluator.evaluate([tinyBatch([8, 8])], values);
       await evaluator.release();
@@ -188,6 +189,21 @@ describe("the loop", () => {
     expect(second).toEqual(first);
     expect(other.losses).not.toEqual(first.losses);
     expect((await train([whole], {})).losses).not.toEqual(first.losses);
+  });
+
+  it("drops inputs of an adapted output head too, where only trained positions arrive", async () => {
+    const config = { targetModules: ["lm_head"] };
+    const { base, plan, values } = await prepare("phi", { ...config, dropout: 0.4 });
+    const objective = await createObjective(base, plan);
+    const batch = tinyBatch([9, 6]);
+    const [first, again] = [
+      await objective.differentiate(batch, values, still),
+      await objective.differentiate(batch, values, still),
+    ];
+    const later = await objective.differentiate(batch, values, { ...still, step: 1 });
+    await objective.release();
+    expect(again).toEqual(first);
+    expect(later.loss).not.toBe(first.loss);
   });
 
   it("leaves biases and norms undecayed unless told otherwise", async () => {

@@ -1,0 +1,58 @@
+// A trained model -> a Hugging Face folder that transformers loads: config.json, model.safetensors, and the tokenizer as it was.
+import { copyFile, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { baseParameters } from "../adapters/plan.js";
+import { PhinetuneError } from "../errors.js";
+import { writeFileAtomically } from "../formats/atomic.js";
+import { fromFloat32 } from "../formats/dtype.js";
+import { fileFault } from "../formats/file_error.js";
+import { writeSafetensors } from "../formats/safetensors.js";
+import type { Tensor } from "../formats/tensor.js";
+import type { BaseModel } from "../models/base_model.js";
+
+/** Names of torch's types -> those of safetensors. */
+const DTYPES = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
+export type SavedDtype = keyof typeof DTYPES;
+
+/** What is copied beside the weights, where the base has it. */
+const COPIED = [
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+];
+
+/** The files that a saved model consists of. */
+export const MODEL_FILES: readonly string[] = ["config.json", "model.safetensors", ...COPIED];
+
+/**
+ * Writes a model whose every parameter is in `values`, by its name in the checkpoint.
+ * A tied output head is left out, as transformers leaves it.
+ */
+export async function saveModel(
+  folder: string,
+  base: BaseModel,
+  values: ReadonlyMap<string, Float32Array>,
+  dtype: SavedDtype,
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const tensors = new Map<string, Tensor>();
+  for (const [name, shape] of baseParameters(base))
+    tensors.set(name, fromFloat32(values.get(name)!, DTYPES[dtype], shape));
+  await writeSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
+  // transformers 4 says `torch_dtype`, 5 says `dtype` and reads both.
+  const key = "dtype" in base.json ? "dtype" : "torch_dtype";
+  const config = { ...base.json, architectures: [base.family.architecture], [key]: dtype };
+  await writeFileAtomically(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  for (const name of COPIED) {
+    const source = join(base.folder, name);
+    if (!(await stat(source).catch(() => undefined))) continue;
+    await copyFile(source, join(folder, name)).catch((error: unknown) => {
+      throw new PhinetuneError(fileFault("the file cannot be copied", source, error), error);
+    });
+  }
+}
