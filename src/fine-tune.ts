@@ -15,8 +15,8 @@ import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import type { TrainOptions } from "./options.js";
 import { checkRunFolder, openRunFolder } from "./run/folder.js";
 import { createManifest, weightFiles } from "./run/manifest.js";
-import type { StepEvent, TrainEvent } from "./train/events.js";
-import { examineHeldOut } from "./train/examine.js";
+import type { EvaluatedEvent, StepEvent, TrainEvent } from "./train/events.js";
+import { createExaminer } from "./train/examine.js";
 import { createTrainState, trainingLoop } from "./train/loop.js";
 import { createObjective } from "./train/objective.js";
 import { loopOptionsOf, loraConfigOf } from "./train/settings.js";
@@ -68,17 +68,12 @@ export async function* fineTune(
   for (const message of data.warnings) yield run.record({ type: "warned", message });
 
   const state = createTrainState(trained.values);
-  const examine = (phase: "before" | "during" | "after") =>
-    examineHeldOut(phase, {
-      options,
-      base,
-      trained,
-      tokenizer,
-      data,
-      step: state.step,
-      epoch: state.step / loop.stepsPerEpoch,
-    });
-  for await (const event of examine("before")) yield run.record(event);
+  const examiner = createExaminer({ options, base, trained, tokenizer, data });
+  const examine = async function* (phase: EvaluatedEvent["phase"]): AsyncGenerator<TrainEvent> {
+    for await (const event of examiner.examine(phase, state.step, state.step / loop.stepsPerEpoch))
+      yield event.type === "answering" ? event : run.record(event);
+  };
+  yield* examine("before");
 
   const objective = await createObjective(base, trained.plan, { numThreads: options.numThreads });
   let seconds = 0;
@@ -95,8 +90,7 @@ export async function* fineTune(
       seconds += event.step_seconds;
       yield run.record(event);
       if (signal?.aborted) break;
-      if (isEvaluationDue(event, options, loop.stepsPerEpoch))
-        for await (const result of examine("during")) yield run.record(result);
+      if (isEvaluationDue(event, options, loop.stepsPerEpoch)) yield* examine("during");
     }
   } catch (error) {
     yield run.record({ type: "failed", step: state.step, message: (error as Error).message });
@@ -107,7 +101,7 @@ export async function* fineTune(
   await save(run.folder);
   yield run.record({ type: "saved", step: state.step, path: run.folder });
   const interrupted = signal?.aborted ?? false;
-  if (!interrupted) for await (const event of examine("after")) yield run.record(event);
+  if (!interrupted) yield* examine("after");
   yield run.record({
     type: "finished",
     step: state.step,

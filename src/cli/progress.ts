@@ -82,6 +82,9 @@ export function createProgress(output: Output, { loggingSteps, interval = 80 }: 
             `held-out loss ${loss(event.eval_loss)} ${event.phase === "during" ? `at step ${event.step}` : `${event.phase} training`}, token accuracy ${event.eval_mean_token_accuracy.toFixed(4)} (${duration(event.eval_runtime)})`,
           );
           return;
+        case "answering":
+          draw(`answering the held-out rows ${event.phase} training: ${event.done}/${event.rows}`);
+          return;
         case "warned":
           return note(`${output.paint("warning:", "yellow")} ${event.message}`);
         case "saved":

@@ -1,4 +1,5 @@
 // Events of a run -> what is printed at its end.
+import type { MetricName } from "../evaluate/metrics/index.js";
 import type {
   EvaluatedEvent,
   FinishedEvent,
@@ -61,7 +62,7 @@ export function summaryText(
 ): string {
   if (!started || !finished) return "";
   const lines: string[] = [];
-  const row = (name: string, value: string) => lines.push(`${name.padEnd(16)}${value}`);
+  const row = (name: string, value: string) => lines.push(`${name.padEnd(18)}${value}`);
   lines.push(
     finished.interrupted
       ? out.paint(`Interrupted after step ${finished.step} of ${started.max_steps}.`, "yellow")
@@ -83,6 +84,7 @@ export function summaryText(
       arrow(before, after, (event) => event.eval_mean_token_accuracy.toFixed(4)),
     );
   }
+  if (before && after) lines.push(...answerRows(before, after));
   row("time", `${duration(finished.train_runtime)}, ${count(finished.tokens_per_second)} tokens/s`);
   row("peak memory", bytes(finished.peak_memory_bytes));
   row("folder", finished.output_dir);
@@ -122,6 +124,30 @@ function arrow(
   show: (event: EvaluatedEvent) => string,
 ): string {
   return `${show(before)} -> ${show(after)}`;
+}
+
+/** The metrics of answers that a person looks at first, with the interval of the change; --json has all. */
+const SHOWN_METRICS = [
+  ["exact_match", "exact match"],
+  ["f1", "answer F1"],
+  ["precision", "answer precision"],
+  ["recall", "answer recall"],
+  ["rougeL_f1", "ROUGE-L F1"],
+  ["macro_precision", "label precision"],
+  ["macro_recall", "label recall"],
+  ["macro_f1", "label macro F1"],
+  ["stop_rate", "stop rate"],
+] as const satisfies readonly (readonly [MetricName, string])[];
+
+function answerRows(before: EvaluatedEvent, after: EvaluatedEvent): string[] {
+  return SHOWN_METRICS.flatMap(([name, label]) => {
+    const [from, to] = [before[`eval_${name}`], after[`eval_${name}`]];
+    if (from === undefined || to === undefined) return [];
+    const change = after.eval_change?.[name];
+    const signed = (x: number) => `${x < 0 ? "-" : "+"}${Math.abs(x).toFixed(3)}`;
+    const interval = change ? `   (${signed(change.low)} to ${signed(change.high)})` : "";
+    return [`${label.padEnd(18)}${from.toFixed(3)} -> ${to.toFixed(3)}${interval}`];
+  });
 }
 
 const MAX_SHOWN = 1200;

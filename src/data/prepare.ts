@@ -28,6 +28,8 @@ export interface PreparedDataset {
   readonly encoded: readonly Encoded[];
   /** What each of `encoded` was rendered from; for rows of token ids, their decoded text. */
   readonly examples: readonly Example[];
+  /** What each of `encoded` was in the file. */
+  readonly rows: readonly Row[];
   readonly dropped: readonly DroppedRow[];
   readonly statistics: DatasetStatistics;
 }
@@ -53,6 +55,7 @@ export async function prepareDataset(settings: PrepareSettings): Promise<Prepare
   const collector = collectInto(faults);
   const encoded: Encoded[] = [];
   const examples: Example[] = [];
+  const kept: Row[] = [];
   const dropped: DroppedRow[] = [];
   const keep = (
     row: Row,
@@ -64,6 +67,7 @@ export async function prepareDataset(settings: PrepareSettings): Promise<Prepare
       return;
     }
     encoded.push(result);
+    kept.push(row);
     examples.push(example());
   };
   for (const row of rows) {
@@ -80,7 +84,7 @@ export async function prepareDataset(settings: PrepareSettings): Promise<Prepare
   failIfAny(faults);
   const statistics = summarize(encoded, dropped, tokenizer?.stopTokenIds ?? []);
   if (encoded.length === 0) failWithNothingLeft(statistics, settings);
-  return { format, encoded, examples, dropped, statistics };
+  return { format, encoded, examples, rows: kept, dropped, statistics };
 }
 
 function failWithoutTokenizer({ source, line }: Row): never {

@@ -292,13 +292,19 @@ const evaluation = {
     advanced: true,
     help: "rows in a batch of evaluation",
   },
+  predictWithGenerate: {
+    type: "flag",
+    default: false,
+    section: "Evaluation",
+    help: "answer the held-out rows before and after the training, and score the answers",
+  },
   sampleRows: {
     type: "integer",
     default: 1,
     min: 0,
     section: "Evaluation",
     advanced: true,
-    help: "held-out rows that are answered before and after",
+    help: "held-out rows whose answers are shown, before and after",
   },
   maxNewTokens: {
     type: "integer",
@@ -306,7 +312,7 @@ const evaluation = {
     min: 1,
     section: "Evaluation",
     advanced: true,
-    help: "longest of these answers in tokens",
+    help: "longest answer in an evaluation, in tokens",
   },
 } as const satisfies OptionTable;
 

@@ -1,5 +1,7 @@
 // Everything that a run reports while it goes: one typed event a fact, named as TRL names its log entries.
 
+import type { Estimate, MetricName } from "../evaluate/metrics/index.js";
+
 export interface StartedEvent {
   readonly type: "started";
   readonly model: string;
@@ -29,7 +31,15 @@ export interface StepEvent {
   readonly num_tokens: number;
   readonly step_seconds: number;
 }
-export interface EvaluatedEvent {
+type AnswerMetrics = { readonly [Name in MetricName as `eval_${Name}`]?: number };
+
+/** Metrics of generated answers, with --predict-with-generate. */
+export interface AnswerScores extends AnswerMetrics {
+  /** How far the metrics are from those before the training, with 95 % intervals over rows. */
+  readonly eval_change?: Readonly<Partial<Record<MetricName, Estimate>>>;
+}
+
+export interface EvaluatedEvent extends AnswerScores {
   readonly type: "evaluated";
   readonly step: number;
   readonly epoch: number;
@@ -40,13 +50,20 @@ export interface EvaluatedEvent {
   readonly eval_num_tokens: number;
   readonly eval_runtime: number;
 }
+/** A part of an evaluation is done; shown, but not kept. */
+export interface AnsweringEvent {
+  readonly type: "answering";
+  readonly phase: EvaluatedEvent["phase"];
+  readonly done: number;
+  readonly rows: number;
+}
 export interface SampledEvent {
   readonly type: "sampled";
   readonly step: number;
   readonly prompt: string;
   readonly reference: string;
   readonly answer: string;
-  readonly phase: "before" | "after";
+  readonly phase: EvaluatedEvent["phase"];
 }
 export interface SavedEvent {
   readonly type: "saved";
@@ -77,6 +94,7 @@ export type TrainEvent =
   | StartedEvent
   | StepEvent
   | EvaluatedEvent
+  | AnsweringEvent
   | SampledEvent
   | SavedEvent
   | WarnedEvent

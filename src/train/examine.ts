@@ -1,34 +1,72 @@
-// Held-out examples and the state of the training -> how well the model does now: loss, accuracy, and answers to look at.
+// Held-out rows and the state of the training -> how well the model does now: loss, accuracy, and scored answers.
 import type { Trained } from "../adapters/plan.js";
 import { sequentialBatches } from "../data/batches.js";
-import { type Encoded, IGNORED_LABEL } from "../data/types.js";
-import { answer } from "../evaluate/answers.js";
 import { createGenerator } from "../evaluate/generate.js";
 import { createLossEvaluator, meanLoss } from "../evaluate/loss.js";
+import { compareAnswers, type MetricName, summarizeAnswers } from "../evaluate/metrics/index.js";
+import { type Question, questionOf } from "../evaluate/questions.js";
+import { type Response, respond } from "../evaluate/respond.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
 import type { BaseModel } from "../models/base_model.js";
 import type { TrainOptions } from "../options.js";
-import type { EvaluatedEvent, SampledEvent } from "./events.js";
+import type { AnsweringEvent, AnswerScores, EvaluatedEvent, SampledEvent } from "./events.js";
 import type { TrainingData } from "./training_data.js";
 
-export interface Examination {
+export interface ExaminerOptions {
   readonly options: TrainOptions;
   readonly base: BaseModel;
   readonly trained: Trained;
   readonly tokenizer: Tokenizer | undefined;
   readonly data: TrainingData;
-  readonly step: number;
-  readonly epoch: number;
 }
 
-/** Evaluates the held-out rows, if there are any; before and after training also answers some of them. */
-export async function* examineHeldOut(
-  phase: EvaluatedEvent["phase"],
-  examination: Examination,
-): AsyncGenerator<EvaluatedEvent | SampledEvent> {
-  const { options, base, trained, data, step, epoch } = examination;
-  if (data.held.length === 0) return;
-  const started = performance.now();
+type Phase = EvaluatedEvent["phase"];
+type Examined = EvaluatedEvent | SampledEvent | AnsweringEvent;
+
+export interface Examiner {
+  /** Evaluates the held-out rows, if there are any; before and after the training also answers of them. */
+  examine(phase: Phase, step: number, epoch: number): AsyncGenerator<Examined>;
+}
+
+/** Remembers the answers given before the training, with which those after it are compared. */
+export function createExaminer(given: ExaminerOptions): Examiner {
+  const { options, data, tokenizer } = given;
+  const asked = options.predictWithGenerate
+    ? data.held.length
+    : Math.min(options.sampleRows, data.held.length);
+  let questions: readonly Question[] | undefined;
+  let earlier: readonly Response[] = [];
+  return {
+    async *examine(phase, step, epoch) {
+      if (data.held.length === 0) return;
+      const started = performance.now();
+      const sums = await evaluateLoss(given);
+      let responses: readonly Response[] = [];
+      if (phase !== "during" && tokenizer && asked > 0) {
+        questions ??= data.held
+          .slice(0, asked)
+          .map((encoded, i) => questionOf(data.heldRows[i]!, encoded, tokenizer));
+        responses = yield* answerAll(phase, questions, tokenizer, given);
+      }
+      yield {
+        type: "evaluated",
+        step,
+        epoch,
+        phase,
+        eval_loss: meanLoss(sums),
+        eval_mean_token_accuracy: sums.correct / sums.tokens,
+        eval_num_tokens: sums.tokens,
+        eval_runtime: (performance.now() - started) / 1000,
+        ...(options.predictWithGenerate && responses.length > 0 ? scores(earlier, responses) : {}),
+      };
+      for (const { text: prompt, reference, answer } of responses.slice(0, options.sampleRows))
+        yield { type: "sampled", step, phase, prompt, reference, answer };
+      if (phase === "before") earlier = responses;
+    },
+  };
+}
+
+async function evaluateLoss({ options, base, trained, data }: ExaminerOptions) {
   const evaluator = await createLossEvaluator(base, trained.plan, { numThreads: options.numThreads });
   const batches = sequentialBatches(data.held, {
     batchSize: options.perDeviceEvalBatchSize,
@@ -36,50 +74,47 @@ export async function* examineHeldOut(
   });
   const sums = await evaluator.evaluate(batches, trained.values);
   await evaluator.release();
-  yield {
-    type: "evaluated",
-    step,
-    epoch,
-    phase,
-    eval_loss: meanLoss(sums),
-    eval_mean_token_accuracy: sums.correct / sums.tokens,
-    eval_num_tokens: sums.tokens,
-    eval_runtime: (performance.now() - started) / 1000,
-  };
-  if (phase !== "during") yield* answerSome(phase, examination);
+  return sums;
 }
 
-/** Greedy answers to the first held-out rows, beside the answers that the data set gives. */
-async function* answerSome(
-  phase: "before" | "after",
-  { options, base, trained, tokenizer, data, step }: Examination,
-): AsyncGenerator<SampledEvent> {
-  const rows = data.held.slice(0, options.sampleRows);
-  if (rows.length === 0 || !tokenizer) return;
-  const maxNewTokens = options.maxNewTokens;
-  const maxPositions = Math.max(...rows.map(({ inputIds }) => inputIds.length)) + maxNewTokens;
-  const generator = await createGenerator(base, trained, { numThreads: options.numThreads, maxPositions });
-  const show = (ids: ArrayLike<number>) => tokenizer.decode(ids, { skipSpecialTokens: true });
-  for (const row of rows) {
-    const { prompt, reference } = splitExample(row);
-    const [made] = await answer(generator, tokenizer, [prompt], {
+/** Greedy answers of the model as it is now. */
+async function* answerAll(
+  phase: Phase,
+  questions: readonly Question[],
+  tokenizer: Tokenizer,
+  { options, base, trained, data }: ExaminerOptions,
+): AsyncGenerator<AnsweringEvent, readonly Response[]> {
+  const { maxNewTokens } = options;
+  const longest = Math.max(...questions.map(({ prompt }) => prompt.length));
+  const generator = await createGenerator(base, trained, {
+    numThreads: options.numThreads,
+    maxPositions: longest + maxNewTokens,
+  });
+  try {
+    const answering = respond(generator, tokenizer, questions, {
       maxNewTokens,
       eosTokenIds: data.stopTokenIds,
       seed: options.seed,
+      batchSize: options.perDeviceEvalBatchSize,
     });
-    yield { type: "sampled", step, phase, prompt: show(prompt), reference: show(reference), answer: made! };
+    for (;;) {
+      const { done, value } = await answering.next();
+      if (done) return value;
+      yield { type: "answering", phase, done: value, rows: questions.length };
+    }
+  } finally {
+    await generator.release();
   }
-  await generator.release();
 }
 
-/** The tokens before the first trained one, and the first run of trained ones. */
-function splitExample({ inputIds, labels }: Encoded): { prompt: number[]; reference: number[] } {
-  const first = labels.findIndex((label) => label !== IGNORED_LABEL);
-  // In plain text all is trained; its first quarter serves as the prompt.
-  const start = first > 0 ? first : Math.max(1, Math.floor(inputIds.length / 4));
-  const after = labels.findIndex((label, t) => t > start && label === IGNORED_LABEL);
-  return {
-    prompt: [...inputIds.subarray(0, start)],
-    reference: [...inputIds.subarray(start, after < 0 ? undefined : after)],
-  };
+/** `eval_` metrics of the answers, and their distance from those before. */
+function scores(before: readonly Response[], now: readonly Response[]): AnswerScores {
+  const metrics = Object.entries(summarizeAnswers(now).metrics) as [MetricName, number][];
+  const named = Object.fromEntries(metrics.map(([name, value]) => [`eval_${name}`, value]));
+  if (before.length === 0) return named;
+  const change = Object.entries(compareAnswers(before, now)).map(([name, { difference }]) => [
+    name,
+    difference,
+  ]);
+  return { ...named, eval_change: Object.fromEntries(change) };
 }

@@ -3,7 +3,7 @@ import { paddingId } from "../data/encode.js";
 import { type PreparedDataset, prepareDataset } from "../data/prepare.js";
 import { splitRows } from "../data/split.js";
 import type { DatasetStatistics } from "../data/statistics.js";
-import type { Encoded } from "../data/types.js";
+import type { Encoded, Row } from "../data/types.js";
 import { fail } from "../errors.js";
 import { readRows } from "../formats/rows.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
@@ -13,6 +13,8 @@ import type { TrainOptions } from "../options.js";
 export interface TrainingData {
   readonly train: readonly Encoded[];
   readonly held: readonly Encoded[];
+  /** What each of `held` was in its file. */
+  readonly heldRows: readonly Row[];
   /** Figures of all rows that were read for training. */
   readonly statistics: DatasetStatistics;
   readonly padTokenId: number;
@@ -51,6 +53,7 @@ export async function prepareTrainingData(
   return {
     train: pick(train),
     held: apart ? apart.encoded : pick(held),
+    heldRows: apart ? apart.rows : held.map((row) => all.rows[row]!),
     statistics: all.statistics,
     padTokenId: tokenizer ? paddingId(tokenizer) : 0,
     stopTokenIds: tokenizer?.stopTokenIds ?? [],

@@ -122,13 +122,13 @@ describe("the summary", () => {
     ).toMatchInlineSnapshot(`
       "Trained for 1 step.
       trainable params: 4,096 || all params: 120,448 || trainable%: 3.4006
-      training loss   2.0000
-      held-out loss   2.0794 -> 1.3863
-      perplexity      8.000 -> 4.000
-      token accuracy  0.5000 -> 0.5000
-      time            1 min 5 s, 1,234 tokens/s
-      peak memory     2.0 GB
-      folder          /o
+      training loss     2.0000
+      held-out loss     2.0794 -> 1.3863
+      perplexity        8.000 -> 4.000
+      token accuracy    0.5000 -> 0.5000
+      time              1 min 5 s, 1,234 tokens/s
+      peak memory       2.0 GB
+      folder            /o
 
       A held-out row
       prompt    | p

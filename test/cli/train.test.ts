@@ -46,7 +46,7 @@ describe("a run", () => {
     expect(first.stdout).toMatch(/^perplexity +[\d.]+ -> [\d.]+$/m);
     expect(first.stdout).toMatch(/^before +\| /m);
     expect(first.stdout).toMatch(/^after +\| /m);
-    expect(first.stdout).toContain(`folder          ${folder}`);
+    expect(first.stdout).toContain(`folder            ${folder}`);
     expect(first.stdout).toContain(
       `phinetune generate --model ${START.model} --adapter '${folder}' --instruction`,
     );
@@ -136,7 +136,7 @@ describe("an interrupt", () => {
         },
       },
     );
-    expect(stderr).toContain("interrupted: the adapter is saved");
+    expect(stderr).toContain("interrupted: what was trained is saved");
     expect(stdout).toMatch(/^Interrupted after step \d+ of 2000\.$/m);
     const steps = events(output).filter(({ type }) => type === "step").length;
     expect(stdout).toContain(`--adapter ${output} --output-dir ${output}-more --max-steps ${2000 - steps}`);
