@@ -134,7 +134,9 @@ export function checkCase(folder: string, name: string, output: string): void {
     });
 
     const oldConfig = join(folder, "config_v4.json");
-    it.runIf(existsSync(oldConfig))("reads the configuration as transformers 4 wrote it", async () => {
+    // Not every case has its configuration in the older form.
+    if (!existsSync(oldConfig)) return;
+    it("reads the configuration as transformers 4 wrote it", async () => {
       const { families } = await import("../../src/models/index.js");
       const { createConfigReader } = await import("../../src/models/config.js");
       const read = (path: string) => {

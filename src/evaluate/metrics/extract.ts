@@ -49,7 +49,7 @@ function compile(pattern: string | RegExp): RegExp {
 
 /** Sign, currency sign, digits with groups of thousands, decimals, exponent. A dash after a word or number is no sign. */
 const NUMBER =
-  /(?<sign>(?<![\p{L}\p{N})\]%])[-+\u2212])?\p{Sc}?(?<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:(?<=\d)(?<decimals>\.\d+)|(?<=\d)|(?<![\p{L}\d])(?<bare>\.\d+))(?<exponent>[eE][-+]?\d{1,3}(?![\p{L}\d]))?/gu;
+  /(?<sign>(?<![\p{L}\p{N})\]%])[-+\u2212])?\p{Sc}?(?:(?<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?<decimals>\.\d+)?|(?<![\p{L}\d])(?<bare>\.\d+))(?<exponent>[eE][-+]?\d{1,3}(?![\p{L}\d]))?/gu;
 
 function numberText({ groups = {} }: RegExpMatchArray): string {
   const { sign, whole, decimals, bare, exponent } = groups;
@@ -101,7 +101,7 @@ export function labelKey(text: string): string {
   return numbers.length === 1 && numbers[0]![0] === plain ? numberText(numbers[0]!) : plain.toLowerCase();
 }
 
-const MARKS_AT_END = /[\p{P}\p{S}\s]+$/u;
+const MARK = /[\p{P}\p{S}\s]/u;
 /** Punctuation before the text, but for a sign or decimal point of a number. */
 const MARKS_AT_START = /^[\p{P}\p{S}\s]*?(?=[-+\u2212]?\.?\d|[^\p{P}\p{S}\s]|$)/u;
 
@@ -110,5 +110,6 @@ function trimPunctuation(text: string): string {
 }
 
 function trimPunctuationEnd(text: string): string {
-  return text.replace(MARKS_AT_END, "");
+  const characters = Array.from(text);
+  return characters.slice(0, characters.findLastIndex((character) => !MARK.test(character)) + 1).join("");
 }
