@@ -1,5 +1,12 @@
 // The public API: what a program that uses phinetune as a library calls.
+
 export type { Adapter } from "./adapters/plan.js";
+export {
+  type CompareProgress,
+  type CompareResult,
+  compareModels,
+  type SystemResult,
+} from "./compare.js";
 export { type Fault, type FaultCode, PhinetuneError } from "./errors.js";
 export { answer, streamAnswer } from "./evaluate/answers.js";
 export {
@@ -14,5 +21,12 @@ export { type FineTuneControl, fineTune } from "./fine-tune.js";
 export { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
 export { type Inspection, type InspectOptions, inspect } from "./inspect.js";
 export { type BaseModel, openBaseModel } from "./models/base_model.js";
-export { resolveTrainOptions, type TrainInput, type TrainOptions } from "./options.js";
+export {
+  type EvalInput,
+  type EvalOptions,
+  resolveEvalOptions,
+  resolveTrainOptions,
+  type TrainInput,
+  type TrainOptions,
+} from "./options.js";
 export type * from "./train/events.js";

@@ -1,5 +1,6 @@
 // The options of all commands, from one table each: names, types, defaults, ranges and help.
 import { dataSchema } from "./options/data.js";
+import { evalSchema } from "./options/eval.js";
 import { generateSchema } from "./options/generate.js";
 import { inspectSchema } from "./options/inspect.js";
 import { resolveOptions } from "./options/resolve.js";
@@ -10,6 +11,7 @@ import { trainSchema } from "./options/train.js";
 export const schemas = {
   train: trainSchema,
   data: dataSchema,
+  eval: evalSchema,
   generate: generateSchema,
   inspect: inspectSchema,
 } as const;
@@ -19,13 +21,23 @@ export type OptionsOf<Command extends CommandName> = Resolved<(typeof schemas)[C
 
 /** Options of a training run with all defaults filled in. */
 export type TrainOptions = OptionsOf<"train">;
+/** Options of an evaluation with all defaults filled in. */
+export type EvalOptions = OptionsOf<"eval">;
+/** Options of an evaluation as a caller gives them. */
+export type EvalInput = Given<(typeof evalSchema)["table"]>;
 /** Options of a training run as a caller gives them. */
 export type TrainInput = Given<(typeof trainSchema)["table"]>;
 
 /** Fills in defaults and checks every value. @throws PhinetuneError of code `usage` with all faults */
 export function resolveTrainOptions(given: TrainInput): TrainOptions {
-  return resolveOptions(
-    trainSchema,
-    Object.entries(given).map(([written, value]) => ({ written, value: value as unknown })),
-  );
+  return resolveOptions(trainSchema, entriesOf(given));
+}
+
+/** Fills in defaults and checks every value. @throws PhinetuneError of code `usage` with all faults */
+export function resolveEvalOptions(given: EvalInput): EvalOptions {
+  return resolveOptions(evalSchema, entriesOf(given));
+}
+
+function entriesOf(given: object) {
+  return Object.entries(given).map(([written, value]) => ({ written, value: value as unknown }));
 }

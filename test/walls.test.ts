@@ -28,6 +28,7 @@ const ROOMS = [
   "run",
   "fine-tune.ts",
   "inspect.ts",
+  "compare.ts",
   "cli",
   "index.ts",
 ];

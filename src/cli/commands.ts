@@ -32,6 +32,16 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
     ],
     load: async () => (await import("./data.js")).runData,
   },
+  eval: {
+    summary: "hold adapters against their base on the same rows: precision, recall and more",
+    about:
+      "Base and adapters predict and answer the same rows in the same way. Shows loss, perplexity, next-token precision, recall and F1, exact match, bag-of-words, ROUGE, BLEU and chrF scores of the answers and, where rows have a label, precision, recall and F1 of each label with the confusion matrix; differences come with 95 % intervals of a paired bootstrap over rows.",
+    examples: [
+      "phinetune eval --model microsoft/phi-1_5 --adapter runs/phi --dataset test.jsonl",
+      "phinetune eval --model M --adapter runs/a runs/b --dataset boolq.json --likelihood --output eval.json",
+    ],
+    load: async () => (await import("./eval.js")).runEval,
+  },
   generate: {
     summary: "answer a prompt with a model, with or without an adapter",
     about: "Continues a text, or answers an instruction, and writes the answer as it comes.",

@@ -4,7 +4,7 @@ import { type BuiltContext, createContext } from "../adapters/context.js";
 import type { TrainingPlan } from "../adapters/plan.js";
 import { type Batch, IGNORED_LABEL } from "../data/types.js";
 import { createGraph } from "../graph/graph.js";
-import { argMax, cast, crossEntropy, equal, gather, reduceSum } from "../graph/ops.js";
+import { argMax, crossEntropy, gather } from "../graph/ops.js";
 import { input, type Value } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
 import { OUTPUT_HEAD } from "../models/family.js";
@@ -29,11 +29,14 @@ export function sumOf(losses: Float32Array): number {
   return sum;
 }
 
-/** Which rows of the hidden states [B*T, D] predict a trained token, and which token: position t predicts the label of t + 1. */
-export function shiftedTargets({ B, T, labels }: Batch): {
+/** Trained positions: rows of the hidden states [B*T, D] that predict a trained token, and these tokens. */
+export interface Targets {
   readonly rows: readonly number[];
   readonly ids: readonly number[];
-} {
+}
+
+/** The trained positions of a batch, in order: position t predicts the label of t + 1. */
+export function shiftedTargets({ B, T, labels }: Batch): Targets {
   const rows: number[] = [];
   const ids: number[] = [];
   for (let b = 0; b < B; b++) {
@@ -76,8 +79,10 @@ export function modelInputs({
 }
 
 /** The inputs of a graph that has a loss. */
-export function lossInputs(batch: Batch): Record<string, NDArray> {
-  const { rows, ids } = shiftedTargets(batch);
+export function lossInputs(
+  batch: Batch,
+  { rows, ids }: Targets = shiftedTargets(batch),
+): Record<string, NDArray> {
   return {
     ...modelInputs(batch),
     target_rows: { dims: [rows.length], data: int64(rows) },
@@ -89,48 +94,99 @@ export function lossInputs(batch: Batch): Record<string, NDArray> {
 export function buildLoss(
   context: BuiltContext,
   base: BaseModel,
-): { readonly sum: Value; readonly losses: Value; readonly logits: Value; readonly ids: Value } {
+): { readonly sum: Value; readonly losses: Value; readonly logits: Value } {
   const hidden = base.family.forward(context, base.config); // [B*T, D]
   const rows = input("target_rows", "int64", ["M"]);
   const ids = input("target_ids", "int64", ["M"]);
   const logits = context.linear(gather(hidden, rows), OUTPUT_HEAD); // [M, V]
-  return { ...crossEntropy(logits, ids), logits, ids };
+  return { ...crossEntropy(logits, ids), logits };
+}
+
+/** How a model predicts the trained tokens of one example. */
+export interface ExampleScore extends LossSums {
+  /** Its index in the data set, as the batch has it. */
+  readonly row: number;
+  /** The most probable token at each trained position, and the right one. */
+  readonly predicted: readonly number[];
+  readonly actual: readonly number[];
 }
 
 export interface LossEvaluator {
-  /** Loss and hits of next-token prediction over batches. @param trained values of the trained parameters */
+  /** Scores batch after batch, an example at a time; logits are never kept. @param trained values of the trained parameters */
+  score(
+    batches: Iterable<Batch>,
+    trained: ReadonlyMap<string, Float32Array>,
+  ): AsyncGenerator<readonly ExampleScore[]>;
+  /** Sums over all examples. */
   evaluate(batches: Iterable<Batch>, trained: ReadonlyMap<string, Float32Array>): Promise<LossSums>;
   release(): Promise<void>;
 }
 
-/** Prepares evaluation of the base, or of the base with an adapter. */
+/** Prepares evaluation of the base, or of the base with what is trained. */
 export async function createLossEvaluator(
   base: BaseModel,
   plan: TrainingPlan | undefined,
   options: SessionOptions = {},
 ): Promise<LossEvaluator> {
   const context = createContext(base, { plan });
-  const { losses, logits, ids } = buildLoss(context, base);
-  const correct = reduceSum(cast(equal(argMax(logits, 1), ids), "float32"), [0]);
-  const session = await createSession(createGraph({ losses, correct }), options);
+  const { losses, logits } = buildLoss(context, base);
+  const session = await createSession(createGraph({ losses, predicted: argMax(logits, 1) }), options);
+
+  async function* score(
+    batches: Iterable<Batch>,
+    trained: ReadonlyMap<string, Float32Array>,
+  ): AsyncGenerator<readonly ExampleScore[]> {
+    for (const batch of batches) {
+      const targets = shiftedTargets(batch);
+      if (targets.ids.length === 0) continue;
+      const result = await session.run({ ...lossInputs(batch, targets), ...trainedInputs(plan, trained) });
+      yield scoresOfExamples(
+        batch,
+        targets,
+        result.losses!.data as Float32Array,
+        result.predicted!.data as BigInt64Array,
+      );
+    }
+  }
   return {
+    score,
     async evaluate(batches, trained) {
       let sums: LossSums = { loss: 0, tokens: 0, correct: 0 };
-      for (const batch of batches) {
-        const inputs = lossInputs(batch);
-        const tokens = inputs.target_ids!.data.length;
-        if (tokens === 0) continue;
-        const result = await session.run({ ...inputs, ...trainedInputs(plan, trained) });
-        sums = {
-          loss: sums.loss + sumOf(result.losses!.data as Float32Array),
-          tokens: sums.tokens + tokens,
-          correct: sums.correct + Number(result.correct!.data[0]),
-        };
+      for await (const examples of score(batches, trained)) {
+        for (const { loss, tokens, correct } of examples)
+          sums = { loss: sums.loss + loss, tokens: sums.tokens + tokens, correct: sums.correct + correct };
       }
       return sums;
     },
     release: () => session.release(),
   };
+}
+
+/** Splits what was computed for M trained positions by the example that each belongs to. */
+function scoresOfExamples(
+  { B, T, rows }: Batch,
+  targets: Targets,
+  losses: Float32Array,
+  predicted: BigInt64Array,
+): ExampleScore[] {
+  const scores: ExampleScore[] = [];
+  let start = 0;
+  for (let b = 0; b < B; b++) {
+    let end = start;
+    while (end < targets.rows.length && targets.rows[end]! < (b + 1) * T) end++;
+    const guesses = Array.from(predicted.subarray(start, end), Number);
+    const actual = targets.ids.slice(start, end);
+    scores.push({
+      row: rows[b]!,
+      loss: sumOf(losses.subarray(start, end)),
+      tokens: end - start,
+      correct: actual.filter((id, i) => id === guesses[i]).length,
+      predicted: guesses,
+      actual,
+    });
+    start = end;
+  }
+  return scores;
 }
 
 /** Values of the trained parameters as inputs of a graph. */

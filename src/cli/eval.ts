@@ -1,0 +1,32 @@
+// `phinetune eval`: a base, adapters and rows -> a table of them side by side.
+
+import type { CompareResult } from "../compare.js";
+import { writeFileAtomically } from "../formats/atomic.js";
+import { comparisonText } from "./eval_view.js";
+import type { ExitCode } from "./failure.js";
+import type { Invocation } from "./invocation.js";
+
+export async function runEval({ options, terminal }: Invocation<"eval">): Promise<ExitCode> {
+  const { out, log, json } = terminal;
+  const { compareModels } = await import("../compare.js");
+  const comparing = compareModels(options);
+  let result: CompareResult;
+  for (;;) {
+    const { done, value } = await comparing.next();
+    if (done) {
+      result = value;
+      break;
+    }
+    const { system, part, rows, done: ready } = value;
+    if (log.width !== undefined)
+      log.write(`\r\u001b[K${system}: ${part} ${ready}/${rows}`.slice(0, log.width + 4));
+    else if (ready === rows) log.write(`${system}: ${part} of ${rows} rows done\n`);
+  }
+  if (log.width !== undefined) log.write("\r\u001b[K");
+  if (options.output !== undefined) {
+    await writeFileAtomically(options.output, `${JSON.stringify({ options, ...result }, null, 1)}\n`);
+    log.write(`written to ${options.output}\n`);
+  }
+  out.write(json ? `${JSON.stringify(result)}\n` : comparisonText(result, options.shownRows, out));
+  return 0;
+}
