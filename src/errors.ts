@@ -13,6 +13,7 @@ export type FaultCode =
   | "graph"
   | "runtime"
   | "training"
+  | "checkpoint"
   | "interrupted";
 
 /** One fault: what happened with its numbers, where, and what to do about it. */

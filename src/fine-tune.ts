@@ -1,30 +1,34 @@
 // Options -> a trained adapter or model: the whole run, read from top to bottom.
-import { resolve } from "node:path";
-import { planAdapter } from "./adapters/attach.js";
-import { initialValues } from "./adapters/initial.js";
-import { countParameters, type Trained } from "./adapters/plan.js";
-import { planWhole } from "./adapters/whole.js";
+import { basename, resolve } from "node:path";
+import { countParameters } from "./adapters/plan.js";
 import { batchesOfEpoch } from "./data/batches.js";
 import { fail } from "./errors.js";
 import { meanLoss } from "./evaluate/loss.js";
-import { saveModel } from "./export/model.js";
-import { loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
 import { hasTokenizer, loadTokenizer } from "./formats/tokenizer.js";
 import { resolveModel } from "./hub/resolve.js";
-import { type BaseModel, openBaseModel } from "./models/base_model.js";
+import { openBaseModel } from "./models/base_model.js";
 import type { TrainOptions } from "./options.js";
 import { checkRunFolder, openRunFolder } from "./run/folder.js";
-import { createManifest, weightFiles } from "./run/manifest.js";
-import type { EvaluatedEvent, StepEvent, TrainEvent } from "./train/events.js";
+import { createManifest, type Manifest, weightFiles } from "./run/manifest.js";
+import { subjectOf } from "./subject.js";
+import { isPatienceOver, noBest, noteEvaluation } from "./train/best.js";
+import {
+  type Fingerprint,
+  findCheckpoint,
+  loadCheckpoint,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from "./train/checkpoint.js";
+import type { EvaluatedEvent, StartedEvent, StepEvent, TrainEvent } from "./train/events.js";
 import { createExaminer } from "./train/examine.js";
 import { createTrainState, trainingLoop } from "./train/loop.js";
 import { createObjective } from "./train/objective.js";
-import { loopOptionsOf, loraConfigOf } from "./train/settings.js";
+import { loopOptionsOf } from "./train/settings.js";
 import { prepareTrainingData } from "./train/training_data.js";
 
 /** What a caller can do while a run goes on. */
 export interface FineTuneControl {
-  /** Aborting ends the run after the current step; the adapter is saved. */
+  /** Aborting ends the run after the current step; a checkpoint and what was trained are saved. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,22 +40,31 @@ export async function* fineTune(
   options: TrainOptions,
   { signal }: FineTuneControl = {},
 ): AsyncGenerator<TrainEvent> {
+  const { outputDir, resumeFromCheckpoint } = options;
+  const resumed = resumeFromCheckpoint && findCheckpoint(resumeFromCheckpoint, outputDir);
   const overwrite = { overwrite: options.overwriteOutputDir };
-  checkRunFolder(options.outputDir, overwrite);
+  if (!resumed) checkRunFolder(outputDir, overwrite);
   const base = await openBaseModel(resolveModel(options.model), { fromScratch: options.fromScratch });
-  if (resolve(options.outputDir) === resolve(base.folder))
+  if (resolve(outputDir) === resolve(base.folder))
     fail("usage", "--output-dir is the folder of the model", { fix: "choose another --output-dir" });
   const tokenizer = (await hasTokenizer(base.folder)) ? await loadTokenizer(base.folder) : undefined;
-  const { trained, save } = await startingPoint(options, base);
+  const subject = await subjectOf(options, base);
+  const { trained } = subject;
   const data = await prepareTrainingData(options, tokenizer, base.config.vocabSize);
   const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
   const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
   const manifest = await createManifest(options, files, data.statistics);
-  const run = await openRunFolder(options.outputDir, overwrite);
-  await run.writeManifest(manifest);
+  const fingerprint = fingerprintOf(manifest);
+
+  const state = createTrainState(trained.values);
+  const from = resumed && (await loadCheckpoint(resumed, state, await subject.load(resumed), fingerprint));
+  const best = from ? { ...from.best } : noBest();
+  const run = await openRunFolder(outputDir, from ? { keptBytes: from.events_bytes } : overwrite);
+  if (!from) await run.writeManifest(manifest);
+  await pruneCheckpoints(run.folder, 0, 0);
 
   const { trainable, all } = countParameters(base, trained.plan);
-  yield run.record({
+  const started: StartedEvent = {
     type: "started",
     model: options.model,
     dataset: options.dataset,
@@ -64,19 +77,32 @@ export async function* fineTune(
     max_steps: loop.schedule.totalSteps,
     steps_per_epoch: loop.stepsPerEpoch,
     num_train_epochs: loop.schedule.totalSteps / loop.stepsPerEpoch,
-  });
-  for (const message of data.warnings) yield run.record({ type: "warned", message });
+  };
+  // What the log of the first part tells already is shown again, but not written twice.
+  yield from ? started : run.record(started);
+  for (const message of data.warnings)
+    yield from ? { type: "warned", message } : run.record({ type: "warned", message });
 
-  const state = createTrainState(trained.values);
-  const examiner = createExaminer({ options, base, trained, tokenizer, data });
+  const examiner = createExaminer(
+    { options, base, trained, tokenizer, data },
+    from ? from.earlier : undefined,
+    signal,
+  );
   const examine = async function* (phase: EvaluatedEvent["phase"]): AsyncGenerator<TrainEvent> {
     for await (const event of examiner.examine(phase, state.step, state.step / loop.stepsPerEpoch))
       yield event.type === "answering" ? event : run.record(event);
   };
-  yield* examine("before");
+  const checkpoint = async (): Promise<TrainEvent> => {
+    const more = { events_bytes: run.size(), best, earlier: examiner.memory(), fingerprint };
+    const path = await saveCheckpoint(run.folder, state, more, subject.saveExactly);
+    await pruneCheckpoints(run.folder, options.saveTotalLimit, options.loadBestModelAtEnd ? best.step : 0);
+    return run.record({ type: "saved", step: state.step, path: basename(path) });
+  };
+  if (from) yield run.record({ type: "saved", step: state.step, path: basename(resumed) });
+  else yield* examine("before");
 
   const objective = await createObjective(base, trained.plan, { numThreads: options.numThreads });
-  let seconds = 0;
+  let saved = state.step;
   try {
     const batchesOf = (epoch: number) =>
       batchesOfEpoch(data.train, {
@@ -86,28 +112,48 @@ export async function* fineTune(
         groupByLength: options.groupByLength,
         padTokenId: data.padTokenId,
       });
-    for await (const event of trainingLoop(trained.plan, objective, batchesOf, state, loop)) {
-      seconds += event.step_seconds;
-      yield run.record(event);
-      if (signal?.aborted) break;
-      if (isEvaluationDue(event, options, loop.stepsPerEpoch)) yield* examine("during");
+    if (!signal?.aborted) {
+      for await (const event of trainingLoop(trained.plan, objective, batchesOf, state, loop)) {
+        yield run.record(event);
+        if (signal?.aborted) break;
+        let isBest = false;
+        if (isEvaluationDue(event, options, loop.stepsPerEpoch)) {
+          for await (const result of examine("during")) {
+            yield result;
+            if (result.type === "evaluated") isBest = noteEvaluation(best, result, options);
+          }
+        }
+        if (isSaveDue(event, options, loop) || (isBest && options.loadBestModelAtEnd)) {
+          yield await checkpoint();
+          saved = state.step;
+        }
+        if (signal?.aborted || isPatienceOver(best, options)) break;
+      }
     }
+    if (signal?.aborted && saved !== state.step) yield await checkpoint();
   } catch (error) {
     yield run.record({ type: "failed", step: state.step, message: (error as Error).message });
     throw error;
   } finally {
     await objective.release();
   }
-  await save(run.folder);
-  yield run.record({ type: "saved", step: state.step, path: run.folder });
   const interrupted = signal?.aborted ?? false;
+  if (!interrupted && options.loadBestModelAtEnd && best.step > 0 && best.step !== state.step) {
+    const values = await subject.load(findCheckpoint(`${run.folder}/checkpoint-${best.step}`, run.folder));
+    for (const [name, value] of trained.values) value.set(values.get(name)!);
+  }
+  await subject.save(run.folder);
+  yield run.record({ type: "saved", step: state.step, path: "." });
   if (!interrupted) yield* examine("after");
   yield run.record({
     type: "finished",
     step: state.step,
-    train_loss: meanLoss(state),
-    train_runtime: seconds,
-    tokens_per_second: state.numTokens / seconds,
+    ...(options.loadBestModelAtEnd && best.step > 0
+      ? { best_step: best.step, best_metric: best.value! }
+      : {}),
+    train_loss: state.tokens > 0 ? meanLoss(state) : 0,
+    train_runtime: state.seconds,
+    tokens_per_second: state.seconds > 0 ? state.numTokens / state.seconds : 0,
     peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
     output_dir: run.folder,
     interrupted,
@@ -115,32 +161,26 @@ export async function* fineTune(
   await run.close();
 }
 
-/** What a run trains, with its first values, and how it is saved. */
-interface StartingPoint {
-  readonly trained: Trained;
-  readonly save: (folder: string) => Promise<void>;
-}
+/** Options that change where and how often something is written, but nothing that is computed. */
+const UNCOUNTED: readonly string[] = [
+  "outputDir",
+  "overwriteOutputDir",
+  "resumeFromCheckpoint",
+  "saveSteps",
+  "saveTotalLimit",
+  "loggingSteps",
+];
 
-/** The whole model, an adapter that exists, or a new one. */
-async function startingPoint(options: TrainOptions, base: BaseModel): Promise<StartingPoint> {
-  if (options.method === "full") {
-    const plan = planWhole(base);
-    const values = await initialValues(base, plan, options.seed);
-    return {
-      trained: { plan, values },
-      save: (folder) => saveModel(folder, base, values, options.saveDtype),
-    };
-  }
-  const { raw, ...adapter } =
-    options.adapter === undefined
-      ? await newAdapter(options, base)
-      : await loadPeftAdapter(options.adapter, base);
-  return { trained: adapter, save: (folder) => savePeftAdapter(folder, adapter, options.model, raw) };
-}
-
-async function newAdapter(options: TrainOptions, base: BaseModel) {
-  const plan = planAdapter(base, loraConfigOf(options));
-  return { plan, values: await initialValues(base, plan, options.seed), raw: {} };
+/** What a checkpoint is held against when a run goes on; files by their names, for folders may move. */
+function fingerprintOf({ options, hashes, versions }: Manifest): Fingerprint {
+  const counted = Object.entries(options).filter(
+    ([name, value]) => !UNCOUNTED.includes(name) && value !== undefined,
+  );
+  return {
+    options: Object.fromEntries(counted),
+    hashes: Object.fromEntries(Object.entries(hashes).map(([path, hash]) => [basename(path), hash])),
+    phinetune: versions.phinetune,
+  };
 }
 
 function isEvaluationDue(
@@ -150,4 +190,13 @@ function isEvaluationDue(
 ): boolean {
   if (evalStrategy === "epoch") return step % stepsPerEpoch === 0;
   return evalStrategy === "steps" && step % (evalSteps ?? loggingSteps) === 0;
+}
+
+/** The last step needs no checkpoint: its values are the product. */
+function isSaveDue(
+  { step }: StepEvent,
+  { saveSteps }: TrainOptions,
+  { schedule }: { readonly schedule: { readonly totalSteps: number } },
+): boolean {
+  return saveSteps > 0 && step % saveSteps === 0 && step < schedule.totalSteps;
 }

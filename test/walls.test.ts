@@ -26,6 +26,7 @@ const ROOMS = [
   "train",
   "export",
   "run",
+  "subject.ts",
   "fine-tune.ts",
   "inspect.ts",
   "compare.ts",

@@ -30,7 +30,7 @@ export async function runTrain({
       `${log.paint("warning:", "yellow")} ${unused.map(flagOf).join(", ")} ${unused.length === 1 ? "has" : "have"} no effect: the adapter in ${options.adapter} brings its own settings`,
     );
   const interrupt = listenForInterrupt(() =>
-    progress.note("interrupted: what was trained is saved after this step; a second Ctrl-C leaves at once"),
+    progress.note("interrupted: a checkpoint is saved after this step; a second Ctrl-C leaves at once"),
   );
   let record: RunRecord = emptyRecord;
   try {
@@ -49,7 +49,7 @@ export async function runTrain({
 
 function nextCommands(
   { started, finished }: RunRecord,
-  { model, method, fromScratch }: Invocation<"train">["options"],
+  { model, method }: Invocation<"train">["options"],
   words: readonly string[],
 ): readonly NextCommand[] {
   if (!started || !finished) return [];
@@ -64,16 +64,11 @@ function nextCommands(
     ]),
   };
   if (!finished.interrupted) return [ask];
-  const from =
-    method === "full"
-      ? ["--model", folder, ...(fromScratch ? ["--no-from-scratch"] : [])]
-      : ["--adapter", folder];
-  const steps = String(started.max_steps - finished.step);
-  const goOn = ["train", ...words, ...from, "--output-dir", `${folder}-more`, "--max-steps", steps];
+  const given = words.filter((word) => word !== "--overwrite-output-dir");
   return [
     {
-      purpose: "go on from what was saved (the optimizer and the schedule start anew)",
-      command: shellCommand(goOn),
+      purpose: "go on exactly where it stopped",
+      command: shellCommand(["train", ...given, "--output-dir", folder, "--resume-from-checkpoint"]),
     },
     ask,
   ];

@@ -66,7 +66,9 @@ export function parseCommandLine(
     }
     const values =
       attached === undefined ? takeValues(takesMany(spec) ? Number.POSITIVE_INFINITY : 1) : [attached];
-    if (values.length === 0) {
+    const implied = spec.type === "text" ? spec.implied : undefined;
+    if (values.length === 0 && implied !== undefined) given.push({ written, value: implied });
+    else if (values.length === 0) {
       faults.push({
         code: "usage",
         what: `${written} needs a value`,

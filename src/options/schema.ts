@@ -40,6 +40,8 @@ interface NumberSpec<Type extends string> extends Common {
 
 interface TextSpec extends Common {
   readonly type: "text";
+  /** The value that the bare flag stands for. */
+  readonly implied?: string;
   readonly default?: string;
   readonly required?: true;
   /** A default that depends on the other options. */

@@ -1,4 +1,5 @@
 // The options of a training run. Names are those of TRL and transformers, defaults PEFT's and transformers', but where the help says otherwise.
+import { adapter, method } from "./adapter.js";
 import { flagOf } from "./names.js";
 import type { OptionSchema } from "./resolve.js";
 import type { OptionTable } from "./schema.js";
@@ -26,123 +27,6 @@ const data = {
     section: "Model and data",
     advanced: true,
     help: "batches of rows of like length, which saves padding (transformers: off)",
-  },
-} as const satisfies OptionTable;
-
-const method = {
-  method: {
-    type: "choice",
-    choices: ["lora", "full"],
-    default: "lora",
-    section: "Model and data",
-    help: "what is trained: an adapter beside the frozen model, or the whole model",
-  },
-  fromScratch: {
-    type: "flag",
-    default: false,
-    section: "Model and data",
-    advanced: true,
-    help: "start from random weights instead of the model's: only its config.json is needed; with --method full",
-  },
-} as const satisfies OptionTable;
-
-const adapter = {
-  loraR: {
-    type: "integer",
-    default: 8,
-    min: 1,
-    section: "Adapter",
-    aliases: ["r", "loraRank"],
-    help: "rank of the adapter",
-  },
-  loraAlpha: {
-    type: "number",
-    default: 8,
-    above: 0,
-    section: "Adapter",
-    help: "the adapter's product is scaled by alpha/r",
-  },
-  loraDropout: {
-    type: "number",
-    default: 0,
-    min: 0,
-    below: 1,
-    section: "Adapter",
-    help: "share of the adapter's inputs that a step leaves out",
-  },
-  loraBias: {
-    type: "choice",
-    choices: ["none", "all", "lora_only"],
-    default: "none",
-    section: "Adapter",
-    aliases: ["bias"],
-    help: "biases that are trained as well: all of the model, or those of the adapted modules",
-  },
-  loraTargetModules: {
-    type: "modules",
-    section: "Adapter",
-    aliases: ["targetModules"],
-    defaultText: "PEFT's for the family",
-    help: "modules that get an adapter: names, one regular expression, or all-linear",
-  },
-  excludeModules: {
-    type: "modules",
-    section: "Adapter",
-    advanced: true,
-    help: "modules that get none: names, or one regular expression",
-  },
-  layersToTransform: {
-    type: "integers",
-    section: "Adapter",
-    advanced: true,
-    defaultText: "all",
-    help: "layers that get adapters, counted from 0",
-  },
-  layersPattern: {
-    type: "words",
-    section: "Adapter",
-    advanced: true,
-    help: "the name before a layer's number, where it is not clear",
-  },
-  rankPattern: {
-    type: "numbers",
-    section: "Adapter",
-    advanced: true,
-    help: "other ranks for some modules: NAME is a regular expression for the end of their path",
-  },
-  alphaPattern: {
-    type: "numbers",
-    section: "Adapter",
-    advanced: true,
-    help: "other alphas for some modules, in the same way",
-  },
-  loraModulesToSave: {
-    type: "words",
-    section: "Adapter",
-    advanced: true,
-    aliases: ["modulesToSave"],
-    help: "modules that are trained whole and saved with the adapter",
-  },
-  useRslora: {
-    type: "flag",
-    default: false,
-    section: "Adapter",
-    advanced: true,
-    help: "scale by alpha/sqrt(r) (rank-stabilised LoRA)",
-  },
-  initLoraWeights: {
-    type: "choice",
-    choices: ["default", "gaussian"],
-    default: "default",
-    section: "Adapter",
-    advanced: true,
-    help: "first values of A: Kaiming-uniform, or normal with deviation 1/r; B starts at 0",
-  },
-  adapter: {
-    type: "text",
-    section: "Adapter",
-    placeholder: "DIR",
-    help: "go on from this PEFT adapter, with its own settings instead of the options above",
   },
 } as const satisfies OptionTable;
 
@@ -292,11 +176,57 @@ const evaluation = {
     advanced: true,
     help: "rows in a batch of evaluation",
   },
+  loadBestModelAtEnd: {
+    type: "flag",
+    default: false,
+    section: "Evaluation",
+    advanced: true,
+    help: "save the values of the best evaluation instead of the last ones",
+  },
+  metricForBestModel: {
+    type: "text",
+    default: "loss",
+    section: "Evaluation",
+    advanced: true,
+    help: "what makes an evaluation the best: loss, mean_token_accuracy, or a metric of the answers",
+  },
+  greaterIsBetter: {
+    type: "choice",
+    choices: ["auto", "true", "false"],
+    default: "auto",
+    section: "Evaluation",
+    advanced: true,
+    help: "which way the metric gets better",
+  },
+  earlyStoppingPatience: {
+    type: "integer",
+    default: 0,
+    min: 0,
+    section: "Evaluation",
+    advanced: true,
+    help: "evaluations without improvement after which the training ends; 0 for any number",
+  },
+  earlyStoppingThreshold: {
+    type: "number",
+    default: 0,
+    min: 0,
+    section: "Evaluation",
+    advanced: true,
+    help: "an improvement must be larger than this to count",
+  },
+  predictRows: {
+    type: "integer",
+    default: 0,
+    min: 0,
+    section: "Evaluation",
+    advanced: true,
+    help: "answer the first held-out rows only, with --predict-with-generate; 0 for all",
+  },
   predictWithGenerate: {
     type: "flag",
     default: false,
     section: "Evaluation",
-    help: "answer the held-out rows before and after the training, and score the answers",
+    help: "at each evaluation also answer the held-out rows, and score the answers",
   },
   sampleRows: {
     type: "integer",
@@ -321,7 +251,10 @@ const output = {
     type: "text",
     section: "Output",
     placeholder: "DIR",
-    defaultFrom: ({ model: name }) => `runs/${lastName(String(name))}-${timestamp(new Date())}`,
+    defaultFrom: ({ model: name, resumeFromCheckpoint: from }) =>
+      typeof from === "string" && from !== "last"
+        ? parentOf(from)
+        : `runs/${lastName(String(name))}-${timestamp(new Date())}`,
     defaultText: "runs/<model>-<time>",
     help: "the run folder: adapter or model, events.jsonl, run.json",
   },
@@ -330,6 +263,28 @@ const output = {
     default: false,
     section: "Output",
     help: "replace what another run left in the folder",
+  },
+  saveSteps: {
+    type: "integer",
+    default: 500,
+    min: 0,
+    section: "Output",
+    help: "updates between checkpoints, from which a run can go on; 0 for none but after Ctrl-C",
+  },
+  saveTotalLimit: {
+    type: "integer",
+    default: 0,
+    min: 0,
+    section: "Output",
+    advanced: true,
+    help: "checkpoints to keep, the oldest go first and the best stays; 0 for all",
+  },
+  resumeFromCheckpoint: {
+    type: "text",
+    implied: "last",
+    section: "Output",
+    placeholder: "[DIR]",
+    help: "go on exactly where this checkpoint is; without DIR, the last one of --output-dir",
   },
   saveDtype: {
     type: "choice",
@@ -404,6 +359,24 @@ export const trainSchema: OptionSchema<typeof trainTable> = {
       isGiven("evalSteps") && evalStrategy !== "steps"
         ? [`--eval-steps has no effect with --eval-strategy ${evalStrategy}`, "give --eval-strategy steps"]
         : undefined,
+    ({ resumeFromCheckpoint: from }, isGiven) =>
+      from === "last" && !isGiven("outputDir")
+        ? ["--resume-from-checkpoint without a folder needs --output-dir", "give the --output-dir of the run"]
+        : undefined,
+    ({ resumeFromCheckpoint: from, overwriteOutputDir }, isGiven) =>
+      from !== undefined && overwriteOutputDir && isGiven("overwriteOutputDir")
+        ? [
+            "--resume-from-checkpoint goes on with a run that --overwrite-output-dir would remove",
+            "leave one out",
+          ]
+        : undefined,
+    ({ evalStrategy, loadBestModelAtEnd, earlyStoppingPatience }) =>
+      evalStrategy === "no" && (loadBestModelAtEnd || earlyStoppingPatience > 0)
+        ? [
+            `${loadBestModelAtEnd ? "--load-best-model-at-end" : "--early-stopping-patience"} needs evaluations during the training`,
+            "give --eval-strategy epoch, or steps with --eval-steps",
+          ]
+        : undefined,
     ({ adapter: from, outputDir }) =>
       from !== undefined && plainPath(from) === plainPath(outputDir)
         ? ["--output-dir is the folder of --adapter", "choose another --output-dir"]
@@ -415,6 +388,13 @@ export const trainSchema: OptionSchema<typeof trainTable> = {
 function lastName(name: string): string {
   const last = plainPath(name).split(/[\\/]/).at(-1)!.split("@")[0]!;
   return last.replace(/[^\w.-]/g, "_").replace(/^\.+$/, "") || "model";
+}
+
+/** The folder in which a checkpoint lies. */
+function parentOf(path: string): string {
+  const plain = plainPath(path);
+  const at = Math.max(plain.lastIndexOf("/"), plain.lastIndexOf("\\"));
+  return at <= 0 ? "." : plain.slice(0, at);
 }
 
 function plainPath(path: string): string {

@@ -30,24 +30,33 @@ const OWN_FILES = [
   ...MODEL_FILES,
 ];
 
+const CHECKPOINT = /^checkpoint-\d+$/;
+
 export interface RunFolder {
   /** Absolute path. */
   readonly folder: string;
   /** Appends an event to events.jsonl, and gives it back. It is in the file when this returns. */
   record<Event extends TrainEvent>(event: Event): Event;
+  /** Length of events.jsonl in bytes. */
+  size(): number;
   /** Writes run.json, whole or not at all. */
   writeManifest(manifest: Manifest): Promise<void>;
   /** Closes events.jsonl; nothing can be recorded afterwards. */
   close(): Promise<void>;
 }
 
-export interface RunFolderOptions {
-  /** Whether a folder that holds files may be used; those of another run are removed. */
+/** For a new run: whether a folder that holds files may be used; those of another run are removed. */
+export interface NewRun {
   readonly overwrite: boolean;
 }
 
+/** For a run that goes on: how much of its event log stands; what came after is done again. */
+export interface ResumedRun {
+  readonly keptBytes: number;
+}
+
 /** Checks that a folder can take a run, without touching it. @throws when it holds files and `overwrite` is not set */
-export function checkRunFolder(path: string, { overwrite }: RunFolderOptions): void {
+export function checkRunFolder(path: string, { overwrite }: NewRun): void {
   const stats = attempt("the output folder cannot be made", path, () =>
     statSync(path, { throwIfNoEntry: false }),
   );
@@ -69,26 +78,48 @@ export function checkRunFolder(path: string, { overwrite }: RunFolderOptions): v
  * Makes the folder and opens its event log.
  * @throws as `checkRunFolder`; also when the folder cannot be written, or another run claims it at the same moment
  */
-export async function openRunFolder(path: string, options: RunFolderOptions): Promise<RunFolder> {
-  checkRunFolder(path, options);
+export async function openRunFolder(path: string, options: NewRun | ResumedRun): Promise<RunFolder> {
   const folder = resolve(path);
   const log = join(folder, EVENTS);
-  const file = attempt("the output folder cannot be made", folder, () => {
-    mkdirSync(folder, { recursive: true });
-    for (const name of OWN_FILES) rmSync(join(folder, name), { force: true });
-    // "wx" fails when the file exists: of two runs that start at once, one gets the folder.
-    return openSync(log, "wx");
-  });
+  if ("overwrite" in options) checkRunFolder(path, options);
+  const file = "overwrite" in options ? createLog(folder, log) : reopenLog(log, options.keptBytes);
   return {
     folder,
     record(event) {
       attempt("the event cannot be written", log, () => appendWhole(file, `${JSON.stringify(event)}\n`));
       return event;
     },
+    size: () => fstatSync(file).size,
     writeManifest: (manifest) =>
       writeFileAtomically(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`),
     close: async () => closeSync(file),
   };
+}
+
+function createLog(folder: string, log: string): number {
+  return attempt("the output folder cannot be made", folder, () => {
+    mkdirSync(folder, { recursive: true });
+    for (const name of readdirSync(folder)) {
+      if (OWN_FILES.includes(name) || CHECKPOINT.test(name))
+        rmSync(join(folder, name), { force: true, recursive: true });
+    }
+    // "wx" fails when the file exists: of two runs that start at once, one gets the folder.
+    return openSync(log, "wx");
+  });
+}
+
+function reopenLog(log: string, keptBytes: number): number {
+  return attempt("the event log of the run cannot be opened", log, () => {
+    const file = openSync(log, "r+");
+    const { size } = fstatSync(file);
+    if (size < keptBytes)
+      fail("checkpoint", `events.jsonl has ${size} bytes; the checkpoint was made after ${keptBytes}`, {
+        where: log,
+        fix: "give the --output-dir of the run that the checkpoint belongs to",
+      });
+    ftruncateSync(file, keptBytes);
+    return file;
+  });
 }
 
 /** Appends all of a text or, when the disk is full, nothing. */
@@ -108,6 +139,7 @@ function attempt<Result>(what: string, path: string, action: () => Result): Resu
   try {
     return action();
   } catch (error) {
+    if (error instanceof PhinetuneError) throw error;
     throw new PhinetuneError(fileFault(what, path, error), error);
   }
 }

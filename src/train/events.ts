@@ -68,6 +68,7 @@ export interface SampledEvent {
 export interface SavedEvent {
   readonly type: "saved";
   readonly step: number;
+  /** Below the run folder: `checkpoint-20`, or `.` for the product itself. */
   readonly path: string;
 }
 export interface WarnedEvent {
@@ -82,6 +83,9 @@ export interface FailedEvent {
 export interface FinishedEvent {
   readonly type: "finished";
   readonly step: number;
+  /** With --load-best-model-at-end: whose values the saved ones are. */
+  readonly best_step?: number;
+  readonly best_metric?: number;
   readonly train_loss: number;
   readonly train_runtime: number;
   readonly tokens_per_second: number;

@@ -23,30 +23,34 @@ export interface ExaminerOptions {
 type Phase = EvaluatedEvent["phase"];
 type Examined = EvaluatedEvent | SampledEvent | AnsweringEvent;
 
+/** An answer as a checkpoint keeps it; its question comes from the data again. */
+type KeptAnswer = Pick<Response, "answer" | "stopped" | "tokens">;
+
 export interface Examiner {
   /** Evaluates the held-out rows, if there are any; before and after the training also answers of them. */
   examine(phase: Phase, step: number, epoch: number): AsyncGenerator<Examined>;
+  /** What a checkpoint keeps, to be given to the examiner of the run that goes on. */
+  memory(): unknown;
 }
 
 /** Remembers the answers given before the training, with which those after it are compared. */
-export function createExaminer(given: ExaminerOptions): Examiner {
+export function createExaminer(given: ExaminerOptions, memory?: unknown, signal?: AbortSignal): Examiner {
   const { options, data, tokenizer } = given;
-  const asked = options.predictWithGenerate
-    ? data.held.length
-    : Math.min(options.sampleRows, data.held.length);
+  const wanted = options.predictWithGenerate ? options.predictRows || data.held.length : options.sampleRows;
   let questions: readonly Question[] | undefined;
-  let earlier: readonly Response[] = [];
+  let earlier = (memory ?? []) as readonly KeptAnswer[];
   return {
     async *examine(phase, step, epoch) {
       if (data.held.length === 0) return;
       const started = performance.now();
       const sums = await evaluateLoss(given);
       let responses: readonly Response[] = [];
-      if (phase !== "during" && tokenizer && asked > 0) {
+      if ((phase !== "during" || options.predictWithGenerate) && tokenizer && wanted > 0) {
         questions ??= data.held
-          .slice(0, asked)
+          .slice(0, wanted)
           .map((encoded, i) => questionOf(data.heldRows[i]!, encoded, tokenizer));
-        responses = yield* answerAll(phase, questions, tokenizer, given);
+        responses = yield* answerAll(phase, questions, tokenizer, given, signal);
+        if (signal?.aborted) return;
       }
       yield {
         type: "evaluated",
@@ -61,8 +65,10 @@ export function createExaminer(given: ExaminerOptions): Examiner {
       };
       for (const { text: prompt, reference, answer } of responses.slice(0, options.sampleRows))
         yield { type: "sampled", step, phase, prompt, reference, answer };
-      if (phase === "before") earlier = responses;
+      if (phase === "before")
+        earlier = responses.map(({ answer, stopped, tokens }) => ({ answer, stopped, tokens }));
     },
+    memory: () => earlier,
   };
 }
 
@@ -83,6 +89,7 @@ async function* answerAll(
   questions: readonly Question[],
   tokenizer: Tokenizer,
   { options, base, trained, data }: ExaminerOptions,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<AnsweringEvent, readonly Response[]> {
   const { maxNewTokens } = options;
   const longest = Math.max(...questions.map(({ prompt }) => prompt.length));
@@ -95,6 +102,7 @@ async function* answerAll(
       maxNewTokens,
       eosTokenIds: data.stopTokenIds,
       seed: options.seed,
+      signal,
       batchSize: options.perDeviceEvalBatchSize,
     });
     for (;;) {
@@ -108,11 +116,12 @@ async function* answerAll(
 }
 
 /** `eval_` metrics of the answers, and their distance from those before. */
-function scores(before: readonly Response[], now: readonly Response[]): AnswerScores {
+function scores(before: readonly KeptAnswer[], now: readonly Response[]): AnswerScores {
   const metrics = Object.entries(summarizeAnswers(now).metrics) as [MetricName, number][];
   const named = Object.fromEntries(metrics.map(([name, value]) => [`eval_${name}`, value]));
-  if (before.length === 0) return named;
-  const change = Object.entries(compareAnswers(before, now)).map(([name, { difference }]) => [
+  if (before.length !== now.length) return named;
+  const then = now.map((response, i) => ({ ...response, ...before[i]! }));
+  const change = Object.entries(compareAnswers(then, now)).map(([name, { difference }]) => [
     name,
     difference,
   ]);

@@ -27,6 +27,8 @@ export interface TrainState {
   /** Sum of all token losses so far, and their number. */
   loss: number;
   tokens: number;
+  /** Time that the steps took. */
+  seconds: number;
   readonly values: ReadonlyMap<string, Float32Array>;
   readonly moments: ReadonlyMap<string, Moments>;
 }
@@ -37,11 +39,11 @@ export function createTrainState(values: ReadonlyMap<string, Float32Array>): Tra
     ([name, { length }]) =>
       [name, { mean: new Float32Array(length), variance: new Float32Array(length) }] as const,
   );
-  return { step: 0, numTokens: 0, loss: 0, tokens: 0, values, moments: new Map(moments) };
+  return { step: 0, numTokens: 0, loss: 0, tokens: 0, seconds: 0, values, moments: new Map(moments) };
 }
 
 /**
- * Trains until the schedule's last step.
+ * Trains from the state's step until the schedule's last.
  * A step averages over the trained tokens of all its micro-batches, whatever their lengths: it equals the one big batch.
  * @param batchesOf the micro-batches of an epoch, from 0
  * @throws when loss or gradient is no longer finite, with the step and the rows.
@@ -55,7 +57,10 @@ export async function* trainingLoop(
 ): AsyncGenerator<StepEvent> {
   const { schedule, gradientAccumulationSteps, stepsPerEpoch } = options;
   for (let epoch = Math.floor(state.step / stepsPerEpoch); state.step < schedule.totalSteps; epoch++) {
+    // A run that goes on in the middle of an epoch passes over what it has trained on.
+    let done = state.step - epoch * stepsPerEpoch;
     for (const microBatches of grouped(batchesOf(epoch), gradientAccumulationSteps)) {
+      if (done-- > 0) continue;
       if (state.step >= schedule.totalSteps) return;
       const started = performance.now();
       const sums = new Map<string, Float32Array>();
@@ -90,6 +95,8 @@ export async function* trainingLoop(
       state.step++;
       state.loss += loss;
       state.tokens += tokens;
+      const seconds = (performance.now() - started) / 1000;
+      state.seconds += seconds;
       yield {
         type: "step",
         step: state.step,
@@ -98,7 +105,7 @@ export async function* trainingLoop(
         learning_rate: learningRate,
         epoch: state.step / stepsPerEpoch,
         num_tokens: state.numTokens,
-        step_seconds: (performance.now() - started) / 1000,
+        step_seconds: seconds,
       };
     }
   }

@@ -136,10 +136,11 @@ describe("an interrupt", () => {
         },
       },
     );
-    expect(stderr).toContain("interrupted: what was trained is saved");
+    expect(stderr).toContain("interrupted: a checkpoint is saved");
     expect(stdout).toMatch(/^Interrupted after step \d+ of 2000\.$/m);
+    expect(stdout).toContain(`--output-dir ${output} --resume-from-checkpoint`);
     const steps = events(output).filter(({ type }) => type === "step").length;
-    expect(stdout).toContain(`--adapter ${output} --output-dir ${output}-more --max-steps ${2000 - steps}`);
+    expect(existsSync(join(output, `checkpoint-${steps}`, "trainer_state.json"))).toBe(true);
     expect(existsSync(join(output, "adapter_model.safetensors"))).toBe(true);
     expect(events(output).at(-1)).toMatchObject({ type: "finished", interrupted: true });
     expect(code).toBe(130);
