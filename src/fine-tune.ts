@@ -25,6 +25,7 @@ import { createTrainState, trainingLoop } from "./train/loop.js";
 import { createObjective } from "./train/objective.js";
 import { loopOptionsOf } from "./train/settings.js";
 import { prepareTrainingData } from "./train/training_data.js";
+import { noWatch, watchStep } from "./train/watch.js";
 
 /** What a caller can do while a run goes on. */
 export interface FineTuneControl {
@@ -59,6 +60,7 @@ export async function* fineTune(
   const state = createTrainState(trained.values);
   const from = resumed && (await loadCheckpoint(resumed, state, await subject.load(resumed), fingerprint));
   const best = from ? { ...from.best } : noBest();
+  const watch = from ? from.watch : noWatch();
   const run = await openRunFolder(outputDir, from ? { keptBytes: from.events_bytes } : overwrite);
   if (!from) await run.writeManifest(manifest);
   await pruneCheckpoints(run.folder, 0, 0);
@@ -93,7 +95,7 @@ export async function* fineTune(
       yield event.type === "answering" ? event : run.record(event);
   };
   const checkpoint = async (): Promise<TrainEvent> => {
-    const more = { events_bytes: run.size(), best, earlier: examiner.memory(), fingerprint };
+    const more = { events_bytes: run.size(), best, watch, earlier: examiner.memory(), fingerprint };
     const path = await saveCheckpoint(run.folder, state, more, subject.saveExactly);
     await pruneCheckpoints(run.folder, options.saveTotalLimit, options.loadBestModelAtEnd ? best.step : 0);
     return run.record({ type: "saved", step: state.step, path: basename(path) });
@@ -115,6 +117,8 @@ export async function* fineTune(
     if (!signal?.aborted) {
       for await (const event of trainingLoop(trained.plan, objective, batchesOf, state, loop)) {
         yield run.record(event);
+        const message = watchStep(watch, event);
+        if (message !== undefined) yield run.record({ type: "warned", message });
         if (signal?.aborted) break;
         let isBest = false;
         if (isEvaluationDue(event, options, loop.stepsPerEpoch)) {

@@ -13,6 +13,7 @@ import { f32Tensor, type Tensor } from "../formats/tensor.js";
 import { flagOf } from "../options/names.js";
 import type { BestState } from "./best.js";
 import type { TrainState } from "./loop.js";
+import type { WatchState } from "./watch.js";
 
 const STATE = "trainer_state.json";
 const MOMENTS = "optimizer.safetensors";
@@ -40,6 +41,7 @@ export interface TrainerState {
   /** Length of events.jsonl before the event that tells of this checkpoint. */
   readonly events_bytes: number;
   readonly best: BestState;
+  readonly watch: WatchState;
   /** What the examiner remembers of the time before the training. */
   readonly earlier: unknown;
   readonly fingerprint: Fingerprint;
@@ -53,7 +55,7 @@ export interface TrainerState {
 export async function saveCheckpoint(
   runFolder: string,
   state: TrainState,
-  more: Pick<TrainerState, "events_bytes" | "best" | "earlier" | "fingerprint">,
+  more: Pick<TrainerState, "events_bytes" | "best" | "watch" | "earlier" | "fingerprint">,
   saveValues: (folder: string) => Promise<void>,
 ): Promise<string> {
   const path = join(runFolder, `checkpoint-${state.step}`);
@@ -178,8 +180,11 @@ export async function loadCheckpoint(
 function checkState(saved: TrainerState, folder: string): void {
   const wanted = ["step", "num_tokens", "loss", "tokens", "seconds", "events_bytes"] as const;
   const wrong = wanted.filter((key) => !Number.isFinite(saved[key]) || saved[key] < 0);
-  if (wrong.length > 0 || typeof saved.fingerprint !== "object" || typeof saved.best !== "object")
-    fail("checkpoint", `the state of the training is damaged: ${wrong.join(", ") || "fingerprint or best"}`, {
+  const objects = (["fingerprint", "best", "watch"] as const).filter(
+    (key) => typeof saved[key] !== "object" || saved[key] === null,
+  );
+  if (wrong.length + objects.length > 0)
+    fail("checkpoint", `the state of the training is damaged: ${[...wrong, ...objects].join(", ")}`, {
       where: join(folder, STATE),
       fix: "go on from another checkpoint",
     });

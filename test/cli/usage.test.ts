@@ -88,13 +88,13 @@ describe("other failures end with code 1", () => {
     const { code, stderr } = await runBinary([
       "data",
       "--model",
-      "examples/start/modle",
+      "test/fixtures/start/modle",
       "--dataset",
       START.dataset,
     ]);
     expect(code).toBe(1);
     expect(stderr).toContain("did you mean");
-    expect(stderr).toContain("examples/start/model");
+    expect(stderr).toContain("test/fixtures/start/model");
   });
 
   it("with PHINETUNE_DEBUG=1, and where in the code", async () => {

@@ -40,7 +40,7 @@ it("nearly halves the held-out loss, and does so in the same way each time", asy
     [
       "generate",
       "--model",
-      "examples/start/model",
+      "test/fixtures/start/model",
       "--adapter",
       output,
       "--max-new-tokens",

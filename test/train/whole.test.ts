@@ -71,7 +71,7 @@ describe.each([
 describe("a saved model", () => {
   it("is rounded to the type that was asked for, with config.json and tokenizer beside it", async () => {
     const model = await createTinyModel("phi");
-    copyFileSync("examples/start/model/tokenizer.json", join(model, "tokenizer.json"));
+    copyFileSync("test/fixtures/start/model/tokenizer.json", join(model, "tokenizer.json"));
     // Its ids exceed this vocabulary, so it only lies there to be copied.
     const options = { model, maxSteps: 1 };
     await expect(run(options)).rejects.toThrow(/vocabulary/);
