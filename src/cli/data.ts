@@ -21,13 +21,14 @@ export async function runData({ options, terminal }: Invocation<"data">): Promis
   ]);
   const base = await openBaseModel(resolveModel(options.model));
   const tokenizer = await loadTokenizer(base.folder);
-  const { maxLength, completionOnlyLoss, rows, start } = options;
+  const { maxLength, completionOnlyLoss, trainOnEos, rows, start } = options;
   const { format, encoded, dropped, statistics } = await prepareDataset({
     rows: readRows(resolveDataset(options.dataset)),
     tokenizer,
     vocabSize: base.config.vocabSize,
     maxLength,
     completionOnlyLoss,
+    trainOnEos,
   });
   if (rows > 0 && start > encoded.length)
     fail("usage", `--start is ${start}; there are ${encoded.length} rows to show`);

@@ -8,6 +8,8 @@ export interface EncodeSettings {
   readonly maxLength?: number | undefined;
   /** Only answers count in the loss; false: every token counts. */
   readonly completionOnlyLoss: boolean;
+  /** Whether the end token after an answer counts; without it a model never learns to stop. True if left out. */
+  readonly trainOnEos?: boolean | undefined;
 }
 
 /** Why a row cannot be trained on. */
@@ -46,7 +48,7 @@ export function encodePrompt(text: string, tokenizer: Tokenizer): number[] {
 export function encodeExample(
   example: Example,
   tokenizer: Tokenizer,
-  { maxLength, completionOnlyLoss }: EncodeSettings,
+  { maxLength, completionOnlyLoss, trainOnEos = true }: EncodeSettings,
 ): Encoded | { readonly dropped: DropReason } {
   const trained = example.segments.filter((segment) => segment.trained);
   if (trained.length > 0 && trained.every(({ text }) => text === "")) return { dropped: "empty answer" };
@@ -66,7 +68,8 @@ export function encodeExample(
     }
     for (const id of part) {
       ids.push(id);
-      labels.push(segment.trained || !completionOnlyLoss ? id : IGNORED_LABEL);
+      const isCounted = segment.trained || !completionOnlyLoss;
+      labels.push(isCounted && (trainOnEos || !tokenizer.stopTokenIds.includes(id)) ? id : IGNORED_LABEL);
     }
   }
   const length = Math.min(ids.length, maxLength ?? ids.length);

@@ -40,6 +40,13 @@ export const encoding = {
     aliases: ["assistantOnlyLoss"],
     help: "train on the answers only; --no-completion-only-loss trains on the prompts too",
   },
+  trainOnEos: {
+    type: "flag",
+    default: true,
+    section: "Model and data",
+    advanced: true,
+    help: "train on the end token of answers; without it, as where padding is masked by its id, a model never stops",
+  },
 } as const satisfies OptionTable;
 
 export const threads = {

@@ -27,7 +27,7 @@ export interface TrainingData {
 /** What of the options the data depend on. */
 export type DataSettings = Pick<
   TrainOptions,
-  "dataset" | "evalDataset" | "evalSize" | "maxLength" | "completionOnlyLoss" | "seed"
+  "dataset" | "evalDataset" | "evalSize" | "maxLength" | "completionOnlyLoss" | "trainOnEos" | "seed"
 >;
 
 /** Reads, renders, tokenises and splits. @throws with every fault of every row */

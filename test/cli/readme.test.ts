@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { commandNames } from "../../src/cli/commands.js";
+import { readConfigFile } from "../../src/cli/config_file.js";
 import { parseCommandLine } from "../../src/options/command_line.js";
 import { type OptionSchema, resolveOptions } from "../../src/options/resolve.js";
 import type { OptionTable } from "../../src/options/schema.js";
@@ -28,6 +29,15 @@ it("gives commands with options that exist", () => {
     expect(() => resolveOptions(schema, given, { faults }), line).not.toThrow();
   }
 });
+
+it.each(["examples/phi-1_5/alpaca.yaml", "examples/phi-1_5/published.yaml"])(
+  "%s is a valid configuration",
+  async (path) => {
+    const given = await readConfigFile(join(ROOT, path), schemas.train.table, {});
+    expect(given.length).toBeGreaterThan(10);
+    expect(() => resolveOptions(schemas.train, given)).not.toThrow();
+  },
+);
 
 it("links to files that exist", () => {
   const links = [...readme.matchAll(/\]\(([^)h][^)]*)\)/g)].map((match) => match[1]!);

@@ -60,6 +60,19 @@ describe.each(kinds)("with a %s tokenizer", (kind) => {
     );
   });
 
+  it("leaves the end token untrained only when told to, and nothing else", () => {
+    fc.assert(
+      fc.property(text, answerText, (prompt, answer) => {
+        const usual = encode(example(prompt, answer), tokenizer);
+        const without = encode(example(prompt, answer), tokenizer, { ...answerOnly, trainOnEos: false });
+        expect(without.inputIds).toEqual(usual.inputIds);
+        const expected = usual.labels.map((id) => (tokenizer.stopTokenIds.includes(id) ? IGNORED_LABEL : id));
+        expect(without.labels).toEqual(expected);
+        expect(without.labels.at(-1)).toBe(IGNORED_LABEL);
+      }),
+    );
+  });
+
   it("BOS stands once at the start where the tokenizer adds it, written in the text or not", () => {
     const bos = tokenizer.bosTokenId;
     const written = bos === undefined ? "" : tokenizer.idToToken(bos)!;
