@@ -1,7 +1,7 @@
 // A base model, adapters and rows -> all of them side by side: losses, scored answers, intervals of the differences, the rows that changed most.
 import type { Trained } from "./adapters/plan.js";
 import { sequentialBatches } from "./data/batches.js";
-import { paddingId } from "./data/encode.js";
+import { lengthLimit, paddingId } from "./data/encode.js";
 import { prepareDataset } from "./data/prepare.js";
 import type { DatasetStatistics } from "./data/statistics.js";
 import type { Batch, Encoded } from "./data/types.js";
@@ -81,7 +81,13 @@ export async function* compareModels(options: EvalOptions): AsyncGenerator<Compa
   for (const folder of options.adapter ?? [])
     systems.push({ name: folder, trained: await loadPeftAdapter(folder, base) });
   const rows = readRows(resolveDataset(options.dataset));
-  const prepared = await prepareDataset({ ...options, rows, tokenizer, vocabSize: base.config.vocabSize });
+  const prepared = await prepareDataset({
+    ...options,
+    maxLength: lengthLimit(options.maxLength, base.config.maxPositions),
+    rows,
+    tokenizer,
+    vocabSize: base.config.vocabSize,
+  });
   const count =
     options.maxRows > 0 ? Math.min(options.maxRows, prepared.encoded.length) : prepared.encoded.length;
   const encoded = prepared.encoded.slice(0, count);

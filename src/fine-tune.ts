@@ -51,7 +51,7 @@ export async function* fineTune(
   const tokenizer = (await hasTokenizer(base.folder)) ? await loadTokenizer(base.folder) : undefined;
   const subject = await subjectOf(options, base);
   const { trained } = subject;
-  const data = await prepareTrainingData(options, tokenizer, base.config.vocabSize);
+  const data = await prepareTrainingData(options, tokenizer, base.config);
   const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
   const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
   const manifest = await createManifest(options, files, data.statistics);

@@ -12,16 +12,19 @@ export async function runData({ options, terminal }: Invocation<"data">): Promis
     { loadTokenizer },
     { readRows },
     { prepareDataset },
+    { lengthLimit },
   ] = await Promise.all([
     import("../hub/resolve.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
     import("../formats/rows.js"),
     import("../data/prepare.js"),
+    import("../data/encode.js"),
   ]);
   const base = await openBaseModel(resolveModel(options.model));
   const tokenizer = await loadTokenizer(base.folder);
-  const { maxLength, completionOnlyLoss, trainOnEos, rows, start } = options;
+  const { completionOnlyLoss, trainOnEos, rows, start } = options;
+  const maxLength = lengthLimit(options.maxLength, base.config.maxPositions);
   const { format, encoded, dropped, statistics } = await prepareDataset({
     rows: readRows(resolveDataset(options.dataset)),
     tokenizer,

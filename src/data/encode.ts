@@ -12,6 +12,11 @@ export interface EncodeSettings {
   readonly trainOnEos?: boolean | undefined;
 }
 
+/** The longest row that a model can take: what the user allows, within the model's positions. */
+export function lengthLimit(maxLength: number, maxPositions: number): number {
+  return Math.min(maxLength, maxPositions);
+}
+
 /** Why a row cannot be trained on. */
 export type DropReason = "empty answer" | "answer truncated" | "no trained token";
 

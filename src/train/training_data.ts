@@ -1,5 +1,5 @@
 // Options of a run -> the encoded rows to train on and those held out.
-import { paddingId } from "../data/encode.js";
+import { lengthLimit, paddingId } from "../data/encode.js";
 import { type PreparedDataset, prepareDataset } from "../data/prepare.js";
 import { splitRows } from "../data/split.js";
 import type { DatasetStatistics } from "../data/statistics.js";
@@ -8,6 +8,7 @@ import { fail } from "../errors.js";
 import { readRows } from "../formats/rows.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
 import { resolveDataset } from "../hub/resolve.js";
+import type { ModelConfig } from "../models/family.js";
 import type { TrainOptions } from "../options.js";
 
 export interface TrainingData {
@@ -34,13 +35,14 @@ export type DataSettings = Pick<
 export async function prepareTrainingData(
   options: DataSettings,
   tokenizer: Tokenizer | undefined,
-  vocabSize: number,
+  { vocabSize, maxPositions }: Pick<ModelConfig, "vocabSize" | "maxPositions">,
 ): Promise<TrainingData> {
   if (options.evalDataset !== undefined && options.evalSize > 0) {
     fail("usage", "--eval-dataset and --eval-size were both given", { fix: "give one of them" });
   }
+  const maxLength = lengthLimit(options.maxLength, maxPositions);
   const prepare = (path: string) =>
-    prepareDataset({ ...options, rows: readRows(path), tokenizer, vocabSize });
+    prepareDataset({ ...options, maxLength, rows: readRows(path), tokenizer, vocabSize });
   const path = resolveDataset(options.dataset);
   const all = await prepare(path);
   const evalPath = options.evalDataset === undefined ? undefined : resolveDataset(options.evalDataset);
@@ -59,14 +61,19 @@ export async function prepareTrainingData(
     stopTokenIds: tokenizer?.stopTokenIds ?? [],
     files: [path, ...(evalPath === undefined ? [] : [evalPath])],
     warnings: [
-      ...warningsOf(all, options.dataset, tokenizer !== undefined),
-      ...(apart ? warningsOf(apart, options.evalDataset!, tokenizer !== undefined) : []),
+      ...warningsOf(all, options.dataset, maxLength, tokenizer !== undefined),
+      ...(apart ? warningsOf(apart, options.evalDataset!, maxLength, tokenizer !== undefined) : []),
     ],
   };
 }
 
 /** What a user should know before the run. */
-function warningsOf({ statistics }: PreparedDataset, name: string, knowsEnd: boolean): string[] {
+function warningsOf(
+  { statistics }: PreparedDataset,
+  name: string,
+  maxLength: number,
+  knowsEnd: boolean,
+): string[] {
   const { rows, kept, dropped, truncatedRows, answersEndingInEos } = statistics;
   const warnings: string[] = [];
   if (kept < rows) {
@@ -75,7 +82,7 @@ function warningsOf({ statistics }: PreparedDataset, name: string, knowsEnd: boo
   }
   if (truncatedRows > 0)
     warnings.push(
-      `${name}: ${truncatedRows} of ${kept} rows are cut to --max-length, so their answers do not end with the end token`,
+      `${name}: ${truncatedRows} of ${kept} rows are cut to ${maxLength} tokens (--max-length, or the positions that the model has), so their answers do not end with the end token`,
     );
   if (answersEndingInEos === 0 && knowsEnd)
     warnings.push(`${name}: no answer ends with a trained end token; the model will not learn to stop`);

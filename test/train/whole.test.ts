@@ -102,6 +102,18 @@ describe("a saved model", () => {
   });
 });
 
+it("cuts rows to the positions that the model has, and says so", async () => {
+  const model = await createTinyModel("llama");
+  const ids = Array.from({ length: 80 }, (_, i) => 3 + (i % 29));
+  const dataset = join(temporaryFolder(), "long.jsonl");
+  writeFileSync(dataset, JSON.stringify({ input_ids: ids, labels: ids }));
+  const events = await run({ model, dataset, maxSteps: 2 });
+  expect(events.flatMap((event) => (event.type === "warned" ? [event.message] : [])).join()).toContain(
+    "1 of 1 rows are cut to 64 tokens",
+  );
+  expect(events.at(-1)).toMatchObject({ type: "finished", step: 2 });
+});
+
 it("draws first values as transformers does: N(0, initializer_range²), norms 1, biases 0, the padding row 0", async () => {
   const model = join(temporaryFolder(), "model");
   mkdirSync(model);
