@@ -16,6 +16,7 @@ export {
   type TextGenerator,
 } from "./evaluate/generate.js";
 export { createLossEvaluator, type LossEvaluator, meanLoss } from "./evaluate/loss.js";
+export * from "./evaluate/metrics/index.js";
 export { loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
 export { type FineTuneControl, fineTune } from "./fine-tune.js";
 export { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
@@ -24,9 +25,13 @@ export { type BaseModel, openBaseModel } from "./models/base_model.js";
 export {
   type EvalInput,
   type EvalOptions,
+  type PlanInput,
+  type PlanOptions,
   resolveEvalOptions,
+  resolvePlanOptions,
   resolveTrainOptions,
   type TrainInput,
   type TrainOptions,
 } from "./options.js";
+export { planRun, type RunPlan } from "./plan.js";
 export type * from "./train/events.js";

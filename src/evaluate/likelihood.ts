@@ -4,12 +4,6 @@ import { type Batch, type Encoded, IGNORED_LABEL } from "../data/types.js";
 import type { LossEvaluator } from "./loss.js";
 import type { Question } from "./questions.js";
 
-/** A label with its tokens, as they stand after a prompt. */
-export interface Candidate {
-  readonly label: string;
-  readonly ids: readonly number[];
-}
-
 /** The labels that a question can have: all given ones, or those of the questions of the same task. */
 export function candidateLabels(
   questions: readonly Question[],

@@ -3,7 +3,7 @@
 import { type BuiltContext, createContext } from "../adapters/context.js";
 import type { TrainingPlan } from "../adapters/plan.js";
 import { type Batch, IGNORED_LABEL } from "../data/types.js";
-import { createGraph } from "../graph/graph.js";
+import { createGraph, type Graph } from "../graph/graph.js";
 import { argMax, crossEntropy, gather } from "../graph/ops.js";
 import { input, type Value } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
@@ -122,15 +122,19 @@ export interface LossEvaluator {
   release(): Promise<void>;
 }
 
+/** The graph of the token losses and the most probable tokens, without gradients. */
+export function buildLossGraph(base: BaseModel, plan: TrainingPlan | undefined): Graph {
+  const { losses, logits } = buildLoss(createContext(base, { plan }), base);
+  return createGraph({ losses, predicted: argMax(logits, 1) });
+}
+
 /** Prepares evaluation of the base, or of the base with what is trained. */
 export async function createLossEvaluator(
   base: BaseModel,
   plan: TrainingPlan | undefined,
   options: SessionOptions = {},
 ): Promise<LossEvaluator> {
-  const context = createContext(base, { plan });
-  const { losses, logits } = buildLoss(context, base);
-  const session = await createSession(createGraph({ losses, predicted: argMax(logits, 1) }), options);
+  const session = await createSession(buildLossGraph(base, plan), options);
 
   async function* score(
     batches: Iterable<Batch>,

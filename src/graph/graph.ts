@@ -89,7 +89,8 @@ function contentKey(node: Node, numberOf: (node: Node) => number): string {
         : identityOf(data);
     return `constant ${printType(node.outputs[0]!)} ${content}`;
   }
-  if (node.source) return `${node.source.kind} ${node.label}`;
+  if (node.source?.kind === "weight") return `weight ${node.label} ${identityOf(node.source.entry)}`;
+  if (node.source) return `input ${node.label} ${printType(node.outputs[0]!)}`;
   const inputs = node.inputs.map((x) => `${numberOf(x.node)}:${x.output}`).join();
   return `${node.op!.name} ${inputs} ${JSON.stringify(node.attributes)}`;
 }

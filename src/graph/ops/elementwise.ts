@@ -121,12 +121,6 @@ export function exp(x: Value): Value {
   return apply(expOp, [x]);
 }
 
-// d(tanh x) = g·(1 − tanh²x)
-export const tanhOp = unary("tanh", "Tanh", (g, _, y) => mul(g, sub(scalar(1), mul(y, y))));
-export function tanh(x: Value): Value {
-  return apply(tanhOp, [x]);
-}
-
 // σ' = σ·(1 − σ)
 export const sigmoidOp = unary("sigmoid", "Sigmoid", (g, _, y) => mul(g, mul(y, sub(scalar(1), y))));
 export function sigmoid(x: Value): Value {

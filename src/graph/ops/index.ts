@@ -34,7 +34,6 @@ export const ops: readonly Op[] = [
   elementwise.equalOp,
   elementwise.whereOp,
   elementwise.expOp,
-  elementwise.tanhOp,
   elementwise.sigmoidOp,
   elementwise.erfOp,
   geluTanhOp,

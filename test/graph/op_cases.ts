@@ -1,0 +1,7 @@
+// Every case of every op, in one list.
+import { arrayCases } from "./op_cases/arrays.js";
+import type { OpCase } from "./op_cases/case.js";
+import { elementwiseCases } from "./op_cases/elementwise.js";
+import { productCases } from "./op_cases/products.js";
+
+export const opCases: readonly OpCase[] = [...elementwiseCases, ...arrayCases, ...productCases];

@@ -1,0 +1,27 @@
+// The configuration of tiny-phi: the architecture of phi-1.5, made as small as its small world.
+
+export const tinyPhiConfig = {
+  architectures: ["PhiForCausalLM"],
+  model_type: "phi",
+  vocab_size: 2560,
+  hidden_size: 192,
+  intermediate_size: 768,
+  num_hidden_layers: 4,
+  num_attention_heads: 6,
+  num_key_value_heads: 6,
+  hidden_act: "gelu_new",
+  max_position_embeddings: 512,
+  initializer_range: 0.02,
+  layer_norm_eps: 1e-5,
+  partial_rotary_factor: 0.5,
+  rope_theta: 10000,
+  qk_layernorm: false,
+  tie_word_embeddings: false,
+  attention_dropout: 0,
+  embd_pdrop: 0,
+  resid_pdrop: 0,
+  use_cache: true,
+  bos_token_id: 0,
+  eos_token_id: 0,
+  torch_dtype: "float32",
+} as const;
