@@ -10,6 +10,9 @@ import { openBaseModel } from "./models/base_model.js";
 import type { TrainOptions } from "./options.js";
 import { checkRunFolder, openRunFolder } from "./run/folder.js";
 import { createManifest, type Manifest, weightFiles } from "./run/manifest.js";
+import { writeReport } from "./run/report.js";
+import { withTensorBoard } from "./run/tensorboard.js";
+import { machineMemory } from "./runtime/machine.js";
 import { subjectOf } from "./subject.js";
 import { isPatienceOver, noBest, noteEvaluation } from "./train/best.js";
 import {
@@ -22,6 +25,7 @@ import {
 import type { EvaluatedEvent, StartedEvent, StepEvent, TrainEvent } from "./train/events.js";
 import { createExaminer } from "./train/examine.js";
 import { createTrainState, trainingLoop } from "./train/loop.js";
+import { adviceOn, estimateMemory, refuseHopeless, totalOf } from "./train/memory.js";
 import { createObjective } from "./train/objective.js";
 import { loopOptionsOf } from "./train/settings.js";
 import { prepareTrainingData } from "./train/training_data.js";
@@ -53,6 +57,16 @@ export async function* fineTune(
   const { trained } = subject;
   const data = await prepareTrainingData(options, tokenizer, base.config);
   const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
+  const before = process.memoryUsage.rss();
+  const { parts } = estimateMemory({
+    base,
+    plan: trained.plan,
+    rows: data.train,
+    held: data.held,
+    options,
+    before,
+  });
+  if (options.memoryCheck) refuseHopeless(parts, machineMemory());
   const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
   const manifest = await createManifest(options, files, data.statistics);
   const fingerprint = fingerprintOf(manifest);
@@ -61,7 +75,9 @@ export async function* fineTune(
   const from = resumed && (await loadCheckpoint(resumed, state, await subject.load(resumed), fingerprint));
   const best = from ? { ...from.best } : noBest();
   const watch = from ? from.watch : noWatch();
-  const run = await openRunFolder(outputDir, from ? { keptBytes: from.events_bytes } : overwrite);
+  const opened = await openRunFolder(outputDir, from ? { keptBytes: from.events_bytes } : overwrite);
+  const run =
+    options.reportTo === "tensorboard" ? withTensorBoard(opened, from ? state.step + 1 : undefined) : opened;
   if (!from) await run.writeManifest(manifest);
   await pruneCheckpoints(run.folder, 0, 0);
 
@@ -84,6 +100,9 @@ export async function* fineTune(
   yield from ? started : run.record(started);
   for (const message of data.warnings)
     yield from ? { type: "warned", message } : run.record({ type: "warned", message });
+
+  // It depends on the machine, and is no part of the log.
+  yield { type: "expected", memory_bytes: totalOf(parts), warnings: adviceOn(parts, machineMemory()) };
 
   const examiner = createExaminer(
     { options, base, trained, tokenizer, data },
@@ -137,6 +156,8 @@ export async function* fineTune(
     if (signal?.aborted && saved !== state.step) yield await checkpoint();
   } catch (error) {
     yield run.record({ type: "failed", step: state.step, message: (error as Error).message });
+    // The error that ended the run is the one to tell.
+    await writeReport(run.folder).catch(() => undefined);
     throw error;
   } finally {
     await objective.release();
@@ -162,6 +183,7 @@ export async function* fineTune(
     output_dir: run.folder,
     interrupted,
   });
+  await writeReport(run.folder);
   await run.close();
 }
 
@@ -173,6 +195,8 @@ const UNCOUNTED: readonly string[] = [
   "saveSteps",
   "saveTotalLimit",
   "loggingSteps",
+  "reportTo",
+  "memoryCheck",
 ];
 
 /** What a checkpoint is held against when a run goes on; files by their names, for folders may move. */

@@ -3,6 +3,7 @@ import { dataSchema } from "./options/data.js";
 import { evalSchema } from "./options/eval.js";
 import { generateSchema } from "./options/generate.js";
 import { inspectSchema } from "./options/inspect.js";
+import { planSchema } from "./options/plan.js";
 import { resolveOptions } from "./options/resolve.js";
 import type { Given, Resolved } from "./options/schema.js";
 import { trainSchema } from "./options/train.js";
@@ -10,6 +11,7 @@ import { trainSchema } from "./options/train.js";
 /** The options that each command has. */
 export const schemas = {
   train: trainSchema,
+  plan: planSchema,
   data: dataSchema,
   eval: evalSchema,
   generate: generateSchema,
@@ -21,10 +23,14 @@ export type OptionsOf<Command extends CommandName> = Resolved<(typeof schemas)[C
 
 /** Options of a training run with all defaults filled in. */
 export type TrainOptions = OptionsOf<"train">;
+/** Options of a plan of a training run with all defaults filled in. */
+export type PlanOptions = OptionsOf<"plan">;
 /** Options of an evaluation with all defaults filled in. */
 export type EvalOptions = OptionsOf<"eval">;
 /** Options of an evaluation as a caller gives them. */
 export type EvalInput = Given<(typeof evalSchema)["table"]>;
+/** Options of a plan as a caller gives them. */
+export type PlanInput = Given<(typeof planSchema)["table"]>;
 /** Options of a training run as a caller gives them. */
 export type TrainInput = Given<(typeof trainSchema)["table"]>;
 
@@ -36,6 +42,11 @@ export function resolveTrainOptions(given: TrainInput): TrainOptions {
 /** Fills in defaults and checks every value. @throws PhinetuneError of code `usage` with all faults */
 export function resolveEvalOptions(given: EvalInput): EvalOptions {
   return resolveOptions(evalSchema, entriesOf(given));
+}
+
+/** Fills in defaults and checks every value. @throws PhinetuneError of code `usage` with all faults */
+export function resolvePlanOptions(given: PlanInput): PlanOptions {
+  return resolveOptions(planSchema, entriesOf(given));
 }
 
 function entriesOf(given: object) {

@@ -30,6 +30,7 @@ const ROOMS = [
   "fine-tune.ts",
   "inspect.ts",
   "compare.ts",
+  "plan.ts",
   "cli",
   "index.ts",
 ];

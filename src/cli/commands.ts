@@ -15,12 +15,22 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
   train: {
     summary: "train a LoRA adapter, and write it as PEFT does",
     about:
-      "Trains a LoRA adapter on the rows of a data set. The output folder gets adapter_model.safetensors and adapter_config.json as PEFT writes them, run.json (options, versions, hashes) and events.jsonl. Names of options are those of TRL and transformers; underscores work as well as hyphens.",
+      "Trains a LoRA adapter on the rows of a data set. The output folder gets adapter_model.safetensors and adapter_config.json as PEFT writes them, run.json (options, versions, hashes), events.jsonl, and report.html, which shows the whole run in a browser. Names of options are those of TRL and transformers; underscores work as well as hyphens.",
     examples: [
       "phinetune train --model microsoft/phi-1_5 --dataset alpaca.json --eval-size 100 --lora-r 16 --output-dir runs/phi",
       "phinetune train --config run.yaml --learning-rate 1e-4",
     ],
     load: async () => (await import("./train.js")).runTrain,
+  },
+  plan: {
+    summary: "tell what a training would do, and the memory and time that it needs",
+    about:
+      "Takes the options of train and writes nothing: which modules are matched, what is trained on which rows, steps and checkpoints, the memory of each part, and, from a few real steps, the time. Refuses what train would refuse.",
+    examples: [
+      "phinetune plan --model microsoft/phi-1_5 --dataset alpaca.json --lora-r 16",
+      "phinetune plan --config run.yaml --calibration-steps 0 --json",
+    ],
+    load: async () => (await import("./plan.js")).runPlan,
   },
   data: {
     summary: "show rows as the model will see them, with what is trained",

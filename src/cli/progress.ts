@@ -19,7 +19,10 @@ export interface ProgressOptions {
 }
 
 /** `trainable params: 4,096 || all params: 120,448 || trainable%: 3.4006`, as PEFT prints it. */
-export function trainableLine({ trainable_params, all_params }: StartedEvent): string {
+export function trainableLine({
+  trainable_params,
+  all_params,
+}: Pick<StartedEvent, "trainable_params" | "all_params">): string {
   const percent = ((100 * trainable_params) / all_params).toFixed(4);
   return `trainable params: ${count(trainable_params)} || all params: ${count(all_params)} || trainable%: ${percent}`;
 }
@@ -71,9 +74,12 @@ export function createProgress(output: Output, { loggingSteps, interval = 80 }: 
             `${plural(event.train_rows, "row")} to train on, ${count(event.eval_rows)} held out, ${count(event.dropped_rows)} left out; ${plural(event.max_steps, "step")}, ${plural(event.modules, "adapted module")}`,
           );
           note(trainableLine(event));
-          draw(
+          return draw(
             event.eval_rows > 0 ? "evaluating the base on the held-out rows …" : "preparing the first step …",
           );
+        case "expected":
+          note(`expected memory: ${bytes(event.memory_bytes)} at the peak`);
+          for (const warning of event.warnings) note(`${output.paint("warning:", "yellow")} ${warning}`);
           return;
         case "step":
           return showStep(event);

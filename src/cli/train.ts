@@ -65,6 +65,10 @@ function nextCommands(
   };
   if (!finished.interrupted) return [ask];
   const given = words.filter((word) => word !== "--overwrite-output-dir");
+  if (finished.step === 0) {
+    const again = ["train", ...given, "--output-dir", folder, "--overwrite-output-dir"];
+    return [{ purpose: "nothing was trained yet: start again", command: shellCommand(again) }];
+  }
   return [
     {
       purpose: "go on exactly where it stopped",

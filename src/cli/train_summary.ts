@@ -88,6 +88,7 @@ export function summaryText(
   row("time", `${duration(finished.train_runtime)}, ${count(finished.tokens_per_second)} tokens/s`);
   row("peak memory", bytes(finished.peak_memory_bytes));
   row("folder", finished.output_dir);
+  row("report", `${finished.output_dir}/report.html`);
   for (const { prompt, reference, answer, phase } of samples.filter(({ phase }) => phase === "after")) {
     const earlier = samples.find((sample) => sample.phase === "before" && sample.prompt === prompt);
     lines.push("", out.paint("A held-out row", "bold"), quoted("prompt", prompt, out));

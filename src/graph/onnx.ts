@@ -32,7 +32,7 @@ import type { Value } from "./value.js";
 const OPSET = 21n;
 const IR_VERSION = 10n;
 /** Weights of at most this many elements are converted once, larger 16-bit ones at each use, so that no full fp32 copy lives on. */
-const SHARED_CAST_LIMIT = 1 << 16;
+export const SHARED_CAST_LIMIT = 1 << 16;
 
 /** How the model refers to a tensor in a file: the file's name relative to a folder that the runtime is told. */
 export type Locate = (entry: TensorEntry) => string;

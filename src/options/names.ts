@@ -30,12 +30,11 @@ export function namesOf(table: OptionTable): ReadonlyMap<string, string> {
   );
 }
 
-const NO_CHECKPOINTS = "the adapter is saved at the end and after an interrupt; go on from it with --adapter";
 const PRECISION = "weights stay in the precision of their files, arithmetic is fp32; leave it out";
 
 /** Options of TRL and transformers that are not here -> what there is instead. */
 const elsewhere: Readonly<Record<string, string>> = {
-  usepeft: "an adapter is always trained; leave it out",
+  usepeft: "an adapter is trained unless --method full is given; leave it out",
   packing: "rows are not packed; --group-by-length saves most of the padding",
   gradientcheckpointing: "leave it out",
   loadin8bit: PRECISION,
@@ -43,11 +42,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   bf16: PRECISION,
   fp16: PRECISION,
   dtype: PRECISION,
-  savesteps: NO_CHECKPOINTS,
-  savestrategy: NO_CHECKPOINTS,
-  savetotallimit: NO_CHECKPOINTS,
-  resumefromcheckpoint: NO_CHECKPOINTS,
-  reportto: "nothing is reported anywhere; the events stand in events.jsonl of the output folder",
+  savestrategy: "checkpoints are made every --save-steps updates; leave it out",
   optim: "AdamW is the optimizer; leave it out",
   usedora: "the method is LoRA; leave it out",
   loratasktype: "the task is CAUSAL_LM; leave it out",

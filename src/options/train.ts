@@ -230,7 +230,7 @@ const evaluation = {
   },
   sampleRows: {
     type: "integer",
-    default: 1,
+    default: 3,
     min: 0,
     section: "Evaluation",
     advanced: true,
@@ -256,7 +256,7 @@ const output = {
         ? parentOf(from)
         : `runs/${lastName(String(name))}-${timestamp(new Date())}`,
     defaultText: "runs/<model>-<time>",
-    help: "the run folder: adapter or model, events.jsonl, run.json",
+    help: "the run folder: adapter or model, events.jsonl, run.json, report.html",
   },
   overwriteOutputDir: {
     type: "flag",
@@ -302,6 +302,25 @@ const output = {
     advanced: true,
     help: "updates between printed lines where there is no progress bar",
   },
+  reportTo: {
+    type: "choice",
+    choices: ["none", "tensorboard"],
+    default: "none",
+    section: "Output",
+    advanced: true,
+    help: "tensorboard writes its event file into the run folder as well; nothing is ever sent anywhere",
+  },
+} as const satisfies OptionTable;
+
+const machine = {
+  ...threads,
+  memoryCheck: {
+    type: "flag",
+    default: true,
+    section: "Machine",
+    advanced: true,
+    help: "refuse a run that is expected to need far more memory than the machine has",
+  },
 } as const satisfies OptionTable;
 
 const trainTable = {
@@ -313,7 +332,7 @@ const trainTable = {
   ...training,
   ...evaluation,
   ...output,
-  ...threads,
+  ...machine,
 } as const;
 
 /** Options of the adapter that an adapter from a folder brings with it. */

@@ -27,10 +27,13 @@ const OWN_FILES = [
   "adapter_config.json",
   "adapter_model.safetensors",
   "README.md",
+  "report.html",
   ...MODEL_FILES,
 ];
 
 const CHECKPOINT = /^checkpoint-\d+$/;
+/** Files of `--report-to tensorboard`. */
+const EVENT_FILE = /^events\.out\.tfevents\.\d+\.phinetune\./;
 
 export interface RunFolder {
   /** Absolute path. */
@@ -100,7 +103,7 @@ function createLog(folder: string, log: string): number {
   return attempt("the output folder cannot be made", folder, () => {
     mkdirSync(folder, { recursive: true });
     for (const name of readdirSync(folder)) {
-      if (OWN_FILES.includes(name) || CHECKPOINT.test(name))
+      if (OWN_FILES.includes(name) || CHECKPOINT.test(name) || EVENT_FILE.test(name))
         rmSync(join(folder, name), { force: true, recursive: true });
     }
     // "wx" fails when the file exists: of two runs that start at once, one gets the folder.

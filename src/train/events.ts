@@ -16,6 +16,13 @@ export interface StartedEvent {
   readonly steps_per_epoch: number;
   readonly num_train_epochs: number;
 }
+/** What the run is expected to hold in memory at its peak; shown, but not kept. */
+export interface ExpectedEvent {
+  readonly type: "expected";
+  readonly memory_bytes: number;
+  /** What does not fit into the machine, and what to do. */
+  readonly warnings: readonly string[];
+}
 export interface StepEvent {
   readonly type: "step";
   /** 1-based optimizer step. */
@@ -96,6 +103,7 @@ export interface FinishedEvent {
 
 export type TrainEvent =
   | StartedEvent
+  | ExpectedEvent
   | StepEvent
   | EvaluatedEvent
   | AnsweringEvent

@@ -16,6 +16,8 @@ const SMALL = [
     "2",
     "--per-device-train-batch-size",
     "2",
+    "--sample-rows",
+    "1",
   ],
 ];
 let root: string;
@@ -65,6 +67,7 @@ describe("a run", () => {
         "adapter_config.json",
         "adapter_model.safetensors",
         "events.jsonl",
+        "report.html",
         "run.json",
       ]),
     );

@@ -117,6 +117,12 @@ describe("gradients", () => {
     );
   });
 
+  it("pass by a frozen by-product beside a trained value", () => {
+    const { losses } = crossEntropy(input("logits", "float32", ["M", 4]), input("ids", "int64", ["M"]));
+    const a = input("a", "float32", ["M"]);
+    expect(gradients(sum(mul(a, losses)), [a])[0]!.shape).toEqual(["M"]);
+  });
+
   it("cost nothing for frozen weights and below the first trained one", async () => {
     const path = join(temporaryFolder(), "model.safetensors");
     const square = () => f32Tensor([2, 2], Float32Array.of(1, 2, 3, 4));

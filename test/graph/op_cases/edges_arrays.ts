@@ -1,7 +1,7 @@
 // Edge cases of the ops that move elements: symbols that must be computed, indices of two axes, first and middle axes.
 import { argMax, expand, reduceMean, reduceSum } from "../../../src/graph/ops/broadcast.js";
 import { add, less, mul, where } from "../../../src/graph/ops/elementwise.js";
-import { gather, range, scatterAdd } from "../../../src/graph/ops/indexing.js";
+import { gather, range, scatterAdd, sizeOf } from "../../../src/graph/ops/indexing.js";
 import { cast, concat, pad, reshape, slice, transpose } from "../../../src/graph/ops/shape.js";
 import { scalar } from "../../../src/graph/value.js";
 import { at, coordinates, type OpCase } from "./case.js";
@@ -186,6 +186,13 @@ export const edgeArrayCases: readonly OpCase[] = [
     operands: [{ shape: [3] }],
     build: (x) => mul(x, cast(range(3), "float32")),
     reference: (x) => [0, 1, 2].map((i) => x[i]! * i),
+  },
+  {
+    op: "size",
+    about: "of symbols times a number",
+    operands: [{ shape: [2, 3], dims: ["B", "T"] }],
+    build: (x) => mul(x, cast(sizeOf("3*B*T"), "float32")),
+    reference: (x) => Array.from(x, (value) => value * 18),
   },
   {
     op: "where",

@@ -1,0 +1,208 @@
+// Options of a run -> what it would train, on what, with how much memory and time; nothing is written.
+import { resolve } from "node:path";
+import type { Target } from "./adapters/method.js";
+import { countParameters, type TrainableParameter } from "./adapters/plan.js";
+import { batchesOfEpoch } from "./data/batches.js";
+import type { DatasetStatistics } from "./data/statistics.js";
+import type { Batch } from "./data/types.js";
+import { fail } from "./errors.js";
+import { elementCount } from "./formats/tensor.js";
+import { hasTokenizer, loadTokenizer } from "./formats/tokenizer.js";
+import { resolveModel } from "./hub/resolve.js";
+import { openBaseModel } from "./models/base_model.js";
+import type { PlanOptions } from "./options.js";
+import { checkRunFolder } from "./run/folder.js";
+import { machineMemory } from "./runtime/machine.js";
+import { subjectOf } from "./subject.js";
+import { type Calibration, calibrate, calibrationBatches } from "./train/calibrate.js";
+import { findCheckpoint } from "./train/checkpoint.js";
+import type { Sizes } from "./train/estimate.js";
+import { evaluationSeconds, type Schedule, scheduleOf } from "./train/forecast.js";
+import { adviceOn, estimateMemory, type MemoryParts, refuseHopeless, totalOf } from "./train/memory.js";
+import { createObjective } from "./train/objective.js";
+import { loopOptionsOf } from "./train/settings.js";
+import { prepareTrainingData, type TrainingData } from "./train/training_data.js";
+
+/** Modules that are alike. */
+export interface ModuleGroup {
+  readonly name: string;
+  readonly count: number;
+  /** [out, in], or [rows, size] of an embedding. */
+  readonly shape: readonly number[];
+  readonly r: number;
+}
+
+export interface RunPlan {
+  readonly model: string;
+  readonly dataset: string;
+  readonly modules: readonly ModuleGroup[];
+  readonly trainable_params: number;
+  readonly all_params: number;
+  /** Trained values by what they are. */
+  readonly trained: { readonly adapter: number; readonly bias: number; readonly whole_modules: number };
+  readonly train_rows: number;
+  readonly eval_rows: number;
+  readonly statistics: DatasetStatistics;
+  /** Share of the tokens in the batches of the first epoch that is padding. */
+  readonly padding_share: number;
+  readonly schedule: Schedule;
+  readonly memory: {
+    readonly parts: MemoryParts;
+    readonly expected_peak: number;
+    /** Peak of the calibration, if there was one. */
+    readonly measured_peak: number | null;
+    readonly machine_total: number;
+    readonly machine_available: number;
+  };
+  /** null without calibration. */
+  readonly time: {
+    readonly step_seconds: number;
+    readonly training_seconds: number;
+    readonly evaluation_seconds: number;
+    readonly total_seconds: number;
+    readonly calibration: Calibration;
+  } | null;
+  readonly warnings: readonly string[];
+}
+
+const CALIBRATION_SECONDS = 20;
+
+/** Plans a run. @throws PhinetuneError where a training would refuse to begin */
+export async function planRun(
+  options: PlanOptions,
+  tell: (doing: string) => void = () => undefined,
+): Promise<RunPlan> {
+  const { outputDir, resumeFromCheckpoint, overwriteOutputDir: overwrite } = options;
+  if (resumeFromCheckpoint) findCheckpoint(resumeFromCheckpoint, outputDir);
+  else checkRunFolder(outputDir, { overwrite });
+  const base = await openBaseModel(resolveModel(options.model), { fromScratch: options.fromScratch });
+  if (resolve(outputDir) === resolve(base.folder))
+    fail("usage", "--output-dir is the folder of the model", { fix: "choose another --output-dir" });
+  const tokenizer = (await hasTokenizer(base.folder)) ? await loadTokenizer(base.folder) : undefined;
+  const { trained } = await subjectOf(options, base);
+  const data = await prepareTrainingData(options, tokenizer, base.config);
+  const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
+  const { trainable, all } = countParameters(base, trained.plan);
+  const before = process.memoryUsage.rss();
+  const estimate = estimateMemory({
+    base,
+    plan: trained.plan,
+    rows: data.train,
+    held: data.held,
+    options,
+    before,
+  });
+  let { parts } = estimate;
+  if (options.memoryCheck) refuseHopeless(parts, machineMemory());
+
+  let calibration: Calibration | undefined;
+  let measuredPeak: number | null = null;
+  if (options.calibrationSteps > 0) {
+    tell(
+      `timing ${options.calibrationSteps} steps, expected to need ${Math.round(totalOf(parts) / 1e6)} MB …`,
+    );
+    const tokens = estimate.sizes.map(paddedTokens);
+    const chosen = calibrationBatches(tokens, options.calibrationSteps);
+    const objective = await createObjective(base, trained.plan, { numThreads: options.numThreads });
+    try {
+      const batches = pickBatches(data, options, chosen);
+      calibration = await calibrate(objective, trained, batches, { limit: CALIBRATION_SECONDS, loop });
+    } finally {
+      await objective.release();
+    }
+    measuredPeak = process.resourceUsage().maxRSS * 1024;
+    // What was measured beyond the estimate for the batches that were run belongs to all batches alike.
+    const ran = calibration.ran.map((i) => estimate.sizes[chosen[i]!]!);
+    const error = measuredPeak - totalOf(estimate.after(ran));
+    parts = { ...parts, rest: Math.max(0, parts.rest + error) };
+  }
+  const expectedPeak = totalOf(parts);
+  const schedule = scheduleOf(options, loop, trainable, data.held.length);
+  const padded = estimate.sizes.reduce((sum, batch) => sum + paddedTokens(batch), 0);
+  const machine = machineMemory();
+  return {
+    model: options.model,
+    dataset: options.dataset,
+    modules: groupsOf(trained.plan.targets.values()),
+    trainable_params: trainable,
+    all_params: all,
+    trained: kindsOf(trained.plan.parameters),
+    train_rows: data.train.length,
+    eval_rows: data.held.length,
+    statistics: data.statistics,
+    padding_share: 1 - data.train.reduce((sum, { inputIds }) => sum + inputIds.length, 0) / padded,
+    schedule,
+    memory: {
+      parts,
+      expected_peak: expectedPeak,
+      measured_peak: measuredPeak,
+      machine_total: machine.total,
+      machine_available: machine.available,
+    },
+    time: calibration ? timeOf(calibration, estimate.sizes, schedule, options, data.held) : null,
+    warnings: [...data.warnings, ...adviceOn(parts, machine)],
+  };
+}
+
+const paddedTokens = ({ B, T }: Sizes) => B! * T!;
+
+/** Batches of the first epoch, in the order of their numbers as given. */
+function pickBatches(
+  { train, padTokenId }: TrainingData,
+  { perDeviceTrainBatchSize: batchSize, seed, groupByLength }: PlanOptions,
+  numbers: readonly number[],
+): readonly Batch[] {
+  const picked = new Map<number, Batch>();
+  let number = 0;
+  for (const batch of batchesOfEpoch(train, { batchSize, seed, epoch: 0, groupByLength, padTokenId })) {
+    if (numbers.includes(number)) picked.set(number, batch);
+    number++;
+  }
+  return numbers.map((wanted) => picked.get(wanted)!);
+}
+
+function timeOf(
+  calibration: Calibration,
+  sizes: readonly Sizes[],
+  schedule: Schedule,
+  options: PlanOptions,
+  held: Parameters<typeof evaluationSeconds>[1],
+): NonNullable<RunPlan["time"]> {
+  const { a, b, warmUp } = calibration.pace;
+  const seconds = (batches: readonly Sizes[]) =>
+    batches.reduce((sum, batch) => sum + a + b * paddedTokens(batch), 0);
+  const epochs = Math.floor(schedule.max_steps / schedule.steps_per_epoch);
+  const left = (schedule.max_steps % schedule.steps_per_epoch) * options.gradientAccumulationSteps;
+  const steps = epochs * seconds(sizes) + seconds(sizes.slice(0, left));
+  const training = steps + warmUp;
+  const evaluation = schedule.evaluations * evaluationSeconds(calibration.pace, held, options);
+  return {
+    step_seconds: steps / schedule.max_steps,
+    training_seconds: training,
+    evaluation_seconds: evaluation,
+    total_seconds: training + evaluation,
+    calibration,
+  };
+}
+
+function groupsOf(targets: Iterable<Target>): ModuleGroup[] {
+  const groups = new Map<string, ModuleGroup>();
+  for (const { module, r } of targets) {
+    const shape = module.kind === "linear" ? [module.out, module.in] : [module.rows, module.size];
+    const name = module.path.split(".").at(-1)!;
+    const key = `${name} ${shape.join()} ${r}`;
+    groups.set(key, { name, shape, r, count: (groups.get(key)?.count ?? 0) + 1 });
+  }
+  return [...groups.values()];
+}
+
+function kindsOf(parameters: readonly TrainableParameter[]): RunPlan["trained"] {
+  const sum = (chosen: (parameter: TrainableParameter) => boolean) =>
+    parameters.filter(chosen).reduce((total, { shape }) => total + elementCount(shape), 0);
+  const isBias = ({ kind, name }: TrainableParameter) => kind === "base" && name.endsWith(".bias");
+  return {
+    adapter: sum(({ kind }) => kind === "adapter"),
+    bias: sum(isBias),
+    whole_modules: sum((parameter) => parameter.kind !== "adapter" && !isBias(parameter)),
+  };
+}

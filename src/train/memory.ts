@@ -1,0 +1,198 @@
+// A training graph, the sizes of its batches and what is trained -> the memory that the run will hold, part by part.
+import { countParameters, type TrainingPlan } from "../adapters/plan.js";
+import { batchesOfEpoch, sequentialBatches } from "../data/batches.js";
+import type { Batch, Encoded } from "../data/types.js";
+import { fail } from "../errors.js";
+import { buildLossGraph, shiftedTargets } from "../evaluate/loss.js";
+import type { Graph } from "../graph/graph.js";
+import type { BaseModel } from "../models/base_model.js";
+import { EMBEDDING } from "../models/family.js";
+import type { TrainOptions } from "../options.js";
+import { estimateRuns, type RunMemory, type Sizes } from "./estimate.js";
+import { buildTrainingGraph } from "./objective.js";
+
+/** Bytes of each part at the peak of the training; they add up to `total`. */
+export interface MemoryParts {
+  /** Pages of the weight files that onnxruntime maps; the system can take them back when memory is short. */
+  readonly weights_mapped: number;
+  /** float32 copies of 16-bit weights. */
+  readonly weights_converted: number;
+  /** Trained values, their gradients and both moments of AdamW. */
+  readonly trained: number;
+  readonly activations: number;
+  readonly logits: number;
+  /** Gaps between the values in onnxruntime's arena. */
+  readonly gaps: number;
+  /** What evaluations of the held-out rows need beyond the training. */
+  readonly evaluation: number;
+  /** Node, onnxruntime, tokenizer and data. */
+  readonly rest: number;
+}
+
+/** What the parts are found from. */
+export interface MemoryInput {
+  readonly base: BaseModel;
+  readonly plan: TrainingPlan;
+  /** Rows to train on. */
+  readonly rows: readonly Encoded[];
+  readonly held: readonly Encoded[];
+  readonly options: Pick<
+    TrainOptions,
+    "perDeviceTrainBatchSize" | "perDeviceEvalBatchSize" | "seed" | "groupByLength" | "evalStrategy"
+  >;
+  /** What the process holds before anything is compiled, with the trained values in it. */
+  readonly before: number;
+}
+
+export interface MemoryEstimate {
+  /** Sizes of the batches of the first epoch, in their order. */
+  readonly sizes: readonly Sizes[];
+  /** Parts for the whole epoch. */
+  readonly parts: MemoryParts;
+  /** Parts after some batches, one after another. */
+  readonly after: (batches: readonly Sizes[]) => MemoryParts;
+}
+
+/** What onnxruntime's library and an empty session hold, and how much a node of the graph adds. Measured. */
+const LIBRARY_BYTES = 26e6;
+const STEP_BYTES = 16e3;
+/** What Node's heap grows by while a run goes on. */
+const GROWTH_BYTES = 16e6;
+/** The system maps this much around each page that is read first. */
+const PAGES_AROUND = 65_536;
+
+/** The size of a batch, as the symbols of the graph. */
+export function sizesOf(batch: Batch): Sizes {
+  return { B: batch.B, T: batch.T, M: shiftedTargets(batch).ids.length };
+}
+
+/** Finds out what a training holds at its peak, without running anything. */
+export function estimateMemory(given: MemoryInput): MemoryEstimate {
+  const { base, plan, rows, options, before } = given;
+  const graph = buildTrainingGraph(base, plan);
+  const epoch = { ...options, batchSize: options.perDeviceTrainBatchSize, epoch: 0, padTokenId: 0 };
+  const sizes: Sizes[] = [];
+  for (const batch of batchesOfEpoch(rows, epoch)) sizes.push(sizesOf(batch));
+  const { trainable } = countParameters(base, plan);
+  const mapped = mappedBytes(graph, distinctTokens(rows, base.config.vocabSize));
+  const evaluation = evaluationBytes(given);
+  const after = (batches: readonly Sizes[]): MemoryParts => {
+    const run = estimateRuns(graph, batches, base.config.vocabSize);
+    return {
+      weights_mapped: mapped,
+      weights_converted: run.copies,
+      // Besides the values: a gradient in Node, that of the step before, which waits for its collection, and two moments.
+      trained: (1 + 2 + 2) * 4 * trainable + run.gradients,
+      activations: run.activations,
+      logits: run.logits,
+      gaps: Math.max(0, gapsOf(run)),
+      // During the training its arena stays; before and after it there is none.
+      evaluation: options.evalStrategy === "no" ? Math.max(0, evaluation - run.resident) : evaluation,
+      rest: before - 4 * trainable + LIBRARY_BYTES + graph.steps.length * STEP_BYTES + GROWTH_BYTES,
+    };
+  };
+  return { sizes, parts: after(decisiveSizes(sizes)), after };
+}
+
+/** What an evaluation's session holds after its largest batch, which comes first. */
+function evaluationBytes({ base, plan, held, options }: MemoryInput): number {
+  for (const batch of sequentialBatches(held, { batchSize: options.perDeviceEvalBatchSize, padTokenId: 0 })) {
+    const graph = buildLossGraph(base, plan);
+    const { resident } = estimateRuns(graph, [sizesOf(batch)], base.config.vocabSize);
+    return resident + graph.steps.length * STEP_BYTES;
+  }
+  return 0;
+}
+
+/** Batches that are tried out of an epoch with more of them. */
+const TRIED = 100;
+
+/** The batches on which memory depends: the first ones, some of those that follow, the longest, and the one with most trained tokens. */
+function decisiveSizes(sizes: readonly Sizes[]): readonly Sizes[] {
+  const most = (of: (batch: Sizes) => number) =>
+    sizes.reduce((best, batch) => (of(batch) > of(best) ? batch : best), sizes[0]!);
+  const extremes = [most(({ B, T }) => B! * T! * T!), most(({ M }) => M!)];
+  const stride = Math.max(1, sizes.length / TRIED);
+  const spread = Array.from(
+    { length: Math.ceil(sizes.length / stride) },
+    (_, i) => sizes[Math.floor(i * stride)]!,
+  );
+  const chosen = new Set([...sizes.slice(0, TRIED / 4), ...spread, ...extremes]);
+  return sizes.filter((batch) => chosen.has(batch));
+}
+
+function distinctTokens(rows: readonly Encoded[], vocabSize: number): number {
+  const occurs = new Uint8Array(vocabSize);
+  for (const { inputIds } of rows) for (const id of inputIds) occurs[id] = 1;
+  return occurs.reduce((sum, bit) => sum + bit, 0);
+}
+
+export function totalOf(parts: MemoryParts): number {
+  return Object.values(parts).reduce((sum: number, bytes: number) => sum + bytes, 0);
+}
+
+const gapsOf = ({ resident, activations, logits, gradients, copies }: RunMemory) =>
+  resident - activations - logits - gradients - copies;
+
+/** Frozen weights whole; of an embedding that nothing else reads, the rows that occur. */
+function mappedBytes(graph: Graph, tokens: number): number {
+  const used = new Map<string, boolean>(); // whether it is read whole
+  for (const { node, inputs } of graph.steps) {
+    for (const [i, name] of inputs.entries())
+      used.set(name, (used.get(name) ?? false) || !(i === 0 && node.op!.name === "gather"));
+  }
+  return graph.weights.reduce((sum, { node, outputs: [name] }) => {
+    if (node.source?.kind !== "weight") return sum;
+    const { length, shape } = node.source.entry;
+    const isTable = name!.startsWith(EMBEDDING) && !used.get(name!);
+    const rows = tokens * (length / Math.max(1, shape[0] ?? 1) + PAGES_AROUND);
+    return sum + (isTable ? Math.min(length, rows) : length);
+  }, 0);
+}
+
+const FLAGS: Readonly<Record<keyof MemoryParts, string>> = {
+  weights_mapped: "the mapped weights, which the system can take back at a price in time: a smaller model",
+  weights_converted: "converted weights: a smaller model, or one stored in float32",
+  trained: "what is trained: fewer --lora-target-modules, or a smaller --lora-r",
+  activations:
+    "activations: lower --per-device-train-batch-size and raise --gradient-accumulation-steps, or lower --max-length",
+  logits:
+    "logits: lower --per-device-train-batch-size and raise --gradient-accumulation-steps, or lower --max-length",
+  gaps: "gaps between activations: lower --per-device-train-batch-size and raise --gradient-accumulation-steps",
+  evaluation: "evaluation: lower --per-device-eval-batch-size",
+  rest: "the runtime and the data: give fewer rows",
+};
+
+/** A warning when the expected peak does not fit into what is free, with the flag that shrinks the largest part. */
+export function adviceOn(parts: MemoryParts, machine: { readonly available: number }): readonly string[] {
+  const expected = totalOf(parts);
+  if (expected <= machine.available) return [];
+  return [
+    `the run is expected to need ${gigabytes(expected)}, but ${gigabytes(machine.available)} is free; ${largestPart(parts)}`,
+  ];
+}
+
+/** Beyond this multiple of the machine's memory a run is not begun. */
+const HOPELESS = 1.5;
+
+/** @throws when a run cannot fit into the machine by far */
+export function refuseHopeless(parts: MemoryParts, { total }: { readonly total: number }): void {
+  const expected = totalOf(parts);
+  if (expected > HOPELESS * total) {
+    fail(
+      "runtime",
+      `the run is expected to need ${gigabytes(expected)}; the machine has ${gigabytes(total)}`,
+      {
+        fix: `${largestPart(parts)}; --no-memory-check trains all the same`,
+      },
+    );
+  }
+}
+
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+
+function largestPart(parts: MemoryParts): string {
+  const sorted = (Object.entries(parts) as [keyof MemoryParts, number][]).sort(([, x], [, y]) => y - x);
+  const [name, bytes] = sorted[0]!;
+  return `the largest part (${gigabytes(bytes)}) is ${FLAGS[name]}`;
+}

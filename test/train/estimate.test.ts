@@ -1,0 +1,186 @@
+// Graphs and sizes -> the memory that they need: buffers counted by hand, and what the arena of onnxruntime does with them.
+import { describe, expect, it } from "vitest";
+import { planAdapter } from "../../src/adapters/attach.js";
+import { defaultLoraConfig } from "../../src/adapters/config.js";
+import { createGraph } from "../../src/graph/graph.js";
+import { add, crossEntropy, gemm, reshape } from "../../src/graph/ops.js";
+import { input, weight } from "../../src/graph/value.js";
+import { openBaseModel } from "../../src/models/base_model.js";
+import { createArena } from "../../src/runtime/arena.js";
+import { calibrationBatches, fitPace } from "../../src/train/calibrate.js";
+import { estimateRuns } from "../../src/train/estimate.js";
+import {
+  adviceOn,
+  estimateMemory,
+  type MemoryParts,
+  refuseHopeless,
+  totalOf,
+} from "../../src/train/memory.js";
+import { buildTrainingGraph } from "../../src/train/objective.js";
+import { createTinyModel } from "../fixtures/tiny_model.js";
+
+const KiB = 1024;
+
+describe("the arena", () => {
+  it("grows by regions of doubling size, and touches only what is used of them", () => {
+    const arena = createArena();
+    arena.allocate(100);
+    expect(arena.resident).toBe(256);
+    arena.allocate(3 << 20);
+    expect(arena.resident).toBe(256 + (3 << 20));
+  });
+
+  it("uses again what was released, joined with its neighbours", () => {
+    const arena = createArena();
+    const [a, b] = [arena.allocate(100 * KiB), arena.allocate(100 * KiB)];
+    const held = arena.allocate(100 * KiB);
+    arena.release(a);
+    arena.release(b);
+    arena.allocate(200 * KiB);
+    expect(arena.resident).toBe(300 * KiB);
+    expect(arena.used).toBe(300 * KiB);
+    arena.release(held);
+    expect(arena.used).toBe(200 * KiB);
+  });
+
+  it("takes the smallest place that fits", () => {
+    const arena = createArena();
+    const [large] = [arena.allocate(100 * KiB), arena.allocate(KiB)];
+    const [small] = [arena.allocate(20 * KiB), arena.allocate(KiB)];
+    arena.release(large);
+    arena.release(small);
+    const before = arena.resident;
+    arena.allocate(20 * KiB);
+    arena.allocate(100 * KiB);
+    expect(arena.resident).toBe(before);
+  });
+});
+
+describe("a graph", () => {
+  it("holds at its peak the values that are still needed", () => {
+    const x = input("x", "float32", ["B*T", 256]);
+    const w = input("w", "float32", [256, 256]);
+    const second = gemm(gemm(x, w), w);
+    const graph = createGraph({ y: gemm(second, w) });
+    // Never more than one value and the next; the last of them is the result.
+    const { activations, gradients } = estimateRuns(graph, [{ "B*T": 4, B: 2, T: 2 }], 1000);
+    expect(activations + gradients).toBe(2 * 4 * 256 * 4);
+  });
+
+  it("counts a view once", () => {
+    const x = input("x", "float32", ["B", 256]);
+    const doubled = add(x, x);
+    const graph = createGraph({ y: add(reshape(doubled, ["B", 16, 16]), reshape(doubled, ["B", 16, 16])) });
+    const { activations, gradients } = estimateRuns(graph, [{ B: 8 }], 1000);
+    expect(activations + gradients).toBe(2 * 8 * 256 * 4);
+  });
+
+  it("tells logits and copies of 16-bit weights from the rest", () => {
+    const entry = {
+      name: "w",
+      dtype: "F16",
+      shape: [1000, 128],
+      file: "/w",
+      offset: 0,
+      length: 256_000,
+    } as const;
+    const x = input("x", "float32", ["M", 128]);
+    const ids = input("ids", "int64", ["M"]);
+    const { losses } = crossEntropy(gemm(x, weight("w", entry), { transB: true }), ids);
+    const memory = estimateRuns(createGraph({ losses }), [{ M: 10 }], 1000);
+    expect(memory).toMatchObject({ logits: 10 * 1000 * 4, copies: 1000 * 128 * 4, activations: 0 });
+    expect(memory.resident).toBeGreaterThanOrEqual(40_000 + 512_000);
+  });
+
+  it("needs more for larger batches, and nothing new for smaller ones that follow", async () => {
+    const base = await openBaseModel(await createTinyModel("phi"));
+    const plan = planAdapter(base, defaultLoraConfig);
+    const graph = buildTrainingGraph(base, plan);
+    const of = (...batches: { B: number; T: number; M: number }[]) =>
+      estimateRuns(graph, batches, base.config.vocabSize).resident;
+    const [small, large] = [
+      { B: 2, T: 20, M: 10 },
+      { B: 8, T: 60, M: 300 },
+    ];
+    expect(of(large)).toBeGreaterThan(4 * of(small));
+    expect(of(large, small)).toBe(of(large));
+  });
+});
+
+it.each(["phi", "llama", "qwen2"])("finds every part of the memory of a %s", async (family) => {
+  const base = await openBaseModel(await createTinyModel(family));
+  const plan = planAdapter(base, defaultLoraConfig);
+  const rows = [9, 30, 12].map((length, line) => ({
+    source: "rows",
+    line,
+    inputIds: new Int32Array(length).fill(3),
+    labels: new Int32Array(length).fill(3),
+    truncatedTokens: 0,
+  }));
+  const options = {
+    perDeviceTrainBatchSize: 2,
+    perDeviceEvalBatchSize: 8,
+    seed: 1,
+    groupByLength: true,
+    evalStrategy: "epoch",
+  } as const;
+  const given = { base, plan, rows, held: rows, options, before: 1e8 };
+  const { parts, sizes } = estimateMemory(given);
+  expect(sizes.reduce((sum, { B }) => sum + B!, 0)).toBe(3);
+  expect(sizes[0]!.T).toBe(30);
+  for (const [name, bytes] of Object.entries(parts)) {
+    expect(bytes, name).toBeGreaterThanOrEqual(0);
+    if (name !== "weights_converted") expect(bytes, name).toBeGreaterThan(0);
+  }
+  const without = estimateMemory({ ...given, held: [], options: { ...options, evalStrategy: "no" } });
+  expect(totalOf(without.parts)).toBe(totalOf(parts) - parts.evaluation);
+});
+
+const parts: MemoryParts = {
+  weights_mapped: 5e9,
+  weights_converted: 0,
+  trained: 1e9,
+  activations: 8e9,
+  logits: 1e9,
+  gaps: 0,
+  evaluation: 0,
+  rest: 1e8,
+};
+
+it("warns where memory is short, with the flag that shrinks the largest part", () => {
+  expect(adviceOn(parts, { available: 16e9 })).toEqual([]);
+  expect(adviceOn(parts, { available: 15e9 })).toEqual([
+    expect.stringMatching(/15\.1 GB.*15\.0 GB is free.*8\.0 GB.*--per-device-train-batch-size.*--max-length/),
+  ]);
+  expect(adviceOn({ ...parts, trained: 9e9 }, { available: 9e9 })[0]).toContain("--lora-target-modules");
+});
+
+it("refuses what cannot fit by far", () => {
+  expect(() => refuseHopeless(parts, { total: 10.1e9 })).not.toThrow();
+  expect(() => refuseHopeless(parts, { total: 10e9 })).toThrow(/15\.1 GB.*10\.0 GB.*--no-memory-check/);
+});
+
+describe("the time of a step", () => {
+  const line = (a: number, b: number, ...tokens: number[]) =>
+    tokens.map((n) => ({ tokens: n, seconds: a + b * n }));
+
+  it("is a line through those measured", () => {
+    const { a, b } = fitPace(line(0.5, 0.01, 100, 200, 900));
+    expect(a).toBeCloseTo(0.5);
+    expect(b).toBeCloseTo(0.01);
+  });
+
+  it("never falls with tokens, and takes no time for none where few are known", () => {
+    expect(fitPace(line(3, -0.01, 100, 200))).toEqual({ a: 1.5, b: 0 });
+    expect(fitPace(line(-1, 0.1, 20, 40)).a).toBe(0);
+    expect(fitPace(line(0, 0.1, 20))).toEqual({ a: 0, b: 0.1 });
+    expect(fitPace([])).toEqual({ a: 0, b: 0 });
+  });
+
+  it("is taken of the shortest batch, the longest and those between", () => {
+    expect(calibrationBatches([5, 1, 9, 3, 7], 3)).toEqual([0, 1, 2]);
+    expect(calibrationBatches([5, 1, 9], 2)).toEqual([1, 2]);
+    expect(calibrationBatches([5, 1, 9], 1)).toEqual([0]);
+    expect(calibrationBatches([5], 3)).toEqual([0, 0, 0]);
+  });
+});
