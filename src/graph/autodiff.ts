@@ -20,7 +20,7 @@ export function gradients(loss: Value, targets: readonly Value[]): readonly Valu
     const g = incoming.get(y);
     if (!g || !node.op || !onPath.has(node)) continue;
     for (const [index, x] of node.inputs.entries()) {
-      if (!onPath.has(x.node)) continue;
+      if (!onPath.has(x.node) || !isFloating(x)) continue;
       if (x.output !== 0)
         fail("graph", `a gradient would flow into by-product ${x.output} of ${x.node.label}`, {
           where: node.label,
@@ -37,6 +37,11 @@ export function gradients(loss: Value, targets: readonly Value[]): readonly Valu
     if (!gradient) fail("graph", `${target.node.label} does not influence the loss, so it has no gradient`);
     return relabelled(gradient, `${target.node.label}_grad`);
   });
+}
+
+/** Whole numbers and truth values have no slope. */
+function isFloating({ dtype }: Value): boolean {
+  return dtype === "float32" || dtype === "float16" || dtype === "bfloat16";
 }
 
 function ruleOf(op: Op, index: number): Rule | null {

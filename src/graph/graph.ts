@@ -51,6 +51,13 @@ export function createGraph(results: Readonly<Record<string, Value>>): Graph {
     if (!value.node.source && !resultNames.has(outputId(value))) resultNames.set(outputId(value), name);
   }
   const taken = new Set<string>(Object.keys(results));
+  // Leaves are known outside by their labels, so these are taken before anything else is named.
+  for (const { source, label } of numbers.keys()) {
+    if (!source || source.kind === "constant") continue;
+    if (Object.hasOwn(results, label)) fail("graph", `a result has the name of the leaf ${label}`);
+    if (taken.has(label)) fail("graph", `two different leaves are called ${label}`);
+    taken.add(label);
+  }
   const names = new Map<string, string>();
   const named = [...numbers.keys()].map((node): NamedNode => {
     const outputs = node.outputs.map((_, output) => {
@@ -92,7 +99,13 @@ function contentKey(node: Node, numberOf: (node: Node) => number): string {
   if (node.source?.kind === "weight") return `weight ${node.label} ${identityOf(node.source.entry)}`;
   if (node.source) return `input ${node.label} ${printType(node.outputs[0]!)}`;
   const inputs = node.inputs.map((x) => `${numberOf(x.node)}:${x.output}`).join();
-  return `${node.op!.name} ${inputs} ${JSON.stringify(node.attributes)}`;
+  return `${node.op!.name} ${inputs} ${JSON.stringify(node.attributes, exactNumber)}`;
+}
+
+/** JSON writes Infinity and NaN as null, and -0 as 0. */
+function exactNumber(_: string, value: unknown): unknown {
+  if (typeof value !== "number") return value;
+  return Object.is(value, -0) ? "-0" : Number.isFinite(value) ? value : String(value);
 }
 
 const identities = new WeakMap<object, number>();
@@ -102,15 +115,12 @@ function identityOf(data: object): number {
   return identities.get(data)!;
 }
 
-/** Leaves must keep their label, for they are known outside by it; other names get a number where they repeat. */
+/** Inputs and weights keep their label; other names get a number where they repeat. */
 function uniqueName(node: Node, output: number, taken: Set<string>): string {
   const wanted = output === 0 ? node.label : `${node.label}:${output}`;
+  if (node.source && node.source.kind !== "constant") return wanted;
   let name = wanted;
-  for (let count = 2; taken.has(name); count++) {
-    if (node.source && node.source.kind !== "constant")
-      fail("graph", `two different leaves are called ${wanted}`);
-    name = `${wanted}_${count}`;
-  }
+  for (let count = 2; taken.has(name); count++) name = `${wanted}_${count}`;
   taken.add(name);
   return name;
 }
@@ -118,7 +128,9 @@ function uniqueName(node: Node, output: number, taken: Set<string>): string {
 function verifySymbols(graph: Graph): void {
   const shown = new Set<Dim>(graph.inputs.flatMap(({ node }) => [...node.outputs[0]!.shape]));
   for (const { node, outputs } of graph.steps) {
-    for (const symbol of node.attributes.size === undefined ? [] : symbolsOf(node.attributes.size as Dim)) {
+    // An input may show a whole product without its factors.
+    const size = node.attributes.size as Dim | undefined;
+    for (const symbol of size === undefined || shown.has(size) ? [] : symbolsOf(size)) {
       if (node.op!.name !== "concat" && !shown.has(symbol))
         fail("graph", `no input shows the size ${symbol}`, { where: outputs[0] });
     }

@@ -44,6 +44,7 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
   const taken = new Set<string>(
     [...graph.inputs, ...graph.weights, ...graph.constants, ...graph.steps].flatMap(({ outputs }) => outputs),
   );
+  for (const { name } of graph.results) taken.add(name);
   const constants = new Map<string, string>();
   const sizes = new Map<string, string>();
   let scope = "";
@@ -84,10 +85,11 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     node(type, inputs, outputs, attributes = {}, domain = "") {
       let used = outputs.length;
       while (used > 1 && outputs[used - 1] === "") used--;
-      const kept = outputs.slice(0, used);
+      // Kernels may leave any output out but the first.
+      const kept = outputs.slice(0, used).map((name, i) => (name === "" && i === 0 ? fresh(type) : name));
       nodes.push(
         create(NodeProtoSchema, {
-          name: kept.find((name) => name !== "") ?? fresh(type),
+          name: outputs.find((name) => name !== "") ?? fresh(type),
           opType: type,
           domain,
           input: [...inputs],
@@ -190,7 +192,8 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     } else step.node.op!.onnx(emitter, step.inputs.map(compute), step.outputs, step.node);
   }
   scope = "";
-  for (const { name, value } of graph.results) if (name !== value) emitter.node("Identity", [value], [name]);
+  for (const { name, value } of graph.results)
+    if (name !== value) emitter.node("Identity", [compute(value)], [name]);
 
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,

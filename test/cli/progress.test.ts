@@ -129,6 +129,7 @@ describe("the summary", () => {
       time              1 min 5 s, 1,234 tokens/s
       peak memory       2.0 GB
       folder            /o
+      report            /o/report.html
 
       A held-out row
       prompt    | p

@@ -1,4 +1,4 @@
-// Ops between an array and its sums along axes: expand, reduceSum, reduceMean, reduceMax, argMax.
+// Ops between an array and its sums along axes: expand, reduceSum, reduceMean, argMax.
 import { broadcastShapes, type Dim, printShape, sameShape } from "../dims.js";
 import { apply, failShape, type Op, type Value } from "../value.js";
 import { mulByScalar } from "./scale.js";
@@ -73,7 +73,7 @@ export const reduceMeanOp = reduction("reduceMean", "ReduceMean", [
 
 /** Mean along `axes`. */
 export function reduceMean(x: Value, axes: readonly number[], keepdims = false): Value {
-  return apply(reduceMeanOp, [x], { axes, keepdims });
+  return axes.length === 0 ? x : apply(reduceMeanOp, [x], { axes, keepdims });
 }
 
 export const argMaxOp: Op = {

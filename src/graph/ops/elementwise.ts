@@ -43,8 +43,8 @@ export const mulOp = binary("mul", "Mul", [
 /** Product; a constant scalar 1 leaves the other factor as it is. */
 export function mul(a: Value, b: Value): Value {
   if (a.dtype === b.dtype) {
-    if (scalarValue(b) === 1) return a;
-    if (scalarValue(a) === 1) return b;
+    if (scalarValue(b) === 1 && b.shape.length <= a.shape.length) return a;
+    if (scalarValue(a) === 1 && a.shape.length <= b.shape.length) return b;
   }
   return apply(mulOp, [a, b]);
 }

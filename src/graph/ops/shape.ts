@@ -35,7 +35,7 @@ export const transposeOp: Op = {
   name: "transpose",
   infer: ([x], { perm }) => {
     const order = perm as readonly number[];
-    if ([...order].sort().join() !== x!.shape.map((_, axis) => axis).join()) {
+    if ([...order].sort((a, b) => a - b).join() !== x!.shape.map((_, axis) => axis).join()) {
       failShape("transpose", [x!], `a permutation of its axes, not [${order.join(",")}]`);
     }
     return [{ dtype: x!.dtype, shape: order.map((axis) => x!.shape[axis]!) }];
@@ -98,7 +98,8 @@ export const sliceOp: Op = {
     const size = x!.shape[axis as number]!;
     const fromEnd = (start as number) < 0;
     const length = fromEnd ? -(start as number) : (end as number) - (start as number);
-    if (length <= 0 || (!fromEnd && typeof size === "number" && (end as number) > size)) {
+    const needed = fromEnd ? length : (end as number);
+    if (length <= 0 || (typeof size === "number" && needed > size)) {
       failShape("slice", [x!], `axis ${axis} to hold ${start}..${end}`);
     }
     return [{ dtype: x!.dtype, shape: x!.shape.map((dim, i) => (i === axis ? length : dim)) }];
@@ -168,7 +169,7 @@ export const onnxElementType: Readonly<Record<ElementType, number>> = {
 export const castOp: Op = {
   name: "cast",
   infer: ([x], { to }) => [{ dtype: to as ElementType, shape: x!.shape }],
-  // Only floating values have gradients; casts between them are linear.
+  // Casts between floating types are linear; a gradient never flows into whole numbers (see autodiff).
   vjp: [(g, { inputs: [x] }) => cast(g, x!.dtype)],
   onnx: (emit, inputs, outputs, { attributes }) =>
     emit.node("Cast", inputs, outputs, { to: onnxElementType[attributes.to as ElementType] }),
