@@ -26,7 +26,7 @@ beforeAll(() => {
   const program = join(ROOT, "dist-tools", "tools", "tiny-phi", "make.js");
   const words = ["--work", work, "--output", output, "--documents", "3000", "--steps", "40"];
   execFileSync(process.execPath, [program, ...words], { cwd: ROOT, stdio: "ignore" });
-});
+}, 600_000);
 
 it("trains a model from scratch that predicts better than before", async () => {
   const losses = events().flatMap(({ type, eval_loss }) => (type === "evaluated" ? [eval_loss!] : []));

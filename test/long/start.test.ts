@@ -39,6 +39,6 @@ it("teaches tiny-phi to answer the test questions, and to stop", async () => {
     "40",
     "--json",
   ];
-  const asked = await runBinary(words, { input: `${sample.prompt.trimEnd()}\n` });
+  const asked = await runBinary(words, { input: `${sample.prompt}\n` });
   expect((JSON.parse(asked.stdout) as { answer: string }).answer.trim()).toBe(sample.answer);
 });
