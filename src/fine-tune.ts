@@ -1,19 +1,15 @@
 // Options -> a trained adapter or model: the whole run, read from top to bottom.
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { countParameters } from "./adapters/plan.js";
 import { batchesOfEpoch } from "./data/batches.js";
-import { fail } from "./errors.js";
 import { meanLoss } from "./evaluate/loss.js";
-import { hasTokenizer, loadTokenizer } from "./formats/tokenizer.js";
-import { resolveModel } from "./hub/resolve.js";
-import { openBaseModel } from "./models/base_model.js";
 import type { TrainOptions } from "./options.js";
+import { prepareRun } from "./prepared_run.js";
 import { checkRunFolder, openRunFolder } from "./run/folder.js";
 import { createManifest, type Manifest, weightFiles } from "./run/manifest.js";
 import { writeReport } from "./run/report.js";
 import { withTensorBoard } from "./run/tensorboard.js";
 import { machineMemory } from "./runtime/machine.js";
-import { subjectOf } from "./subject.js";
 import { isPatienceOver, noBest, noteEvaluation } from "./train/best.js";
 import {
   type Fingerprint,
@@ -25,10 +21,8 @@ import {
 import type { EvaluatedEvent, StartedEvent, StepEvent, TrainEvent } from "./train/events.js";
 import { createExaminer } from "./train/examine.js";
 import { createTrainState, trainingLoop } from "./train/loop.js";
-import { adviceOn, estimateMemory, refuseHopeless, totalOf } from "./train/memory.js";
+import { adviceOn, totalOf } from "./train/memory.js";
 import { createObjective } from "./train/objective.js";
-import { loopOptionsOf } from "./train/settings.js";
-import { prepareTrainingData } from "./train/training_data.js";
 import { noWatch, watchStep } from "./train/watch.js";
 
 /** What a caller can do while a run goes on. */
@@ -49,24 +43,9 @@ export async function* fineTune(
   const resumed = resumeFromCheckpoint && findCheckpoint(resumeFromCheckpoint, outputDir);
   const overwrite = { overwrite: options.overwriteOutputDir };
   if (!resumed) checkRunFolder(outputDir, overwrite);
-  const base = await openBaseModel(resolveModel(options.model), { fromScratch: options.fromScratch });
-  if (resolve(outputDir) === resolve(base.folder))
-    fail("usage", "--output-dir is the folder of the model", { fix: "choose another --output-dir" });
-  const tokenizer = (await hasTokenizer(base.folder)) ? await loadTokenizer(base.folder) : undefined;
-  const subject = await subjectOf(options, base);
+  const { base, tokenizer, subject, data, loop, estimate } = await prepareRun(options);
   const { trained } = subject;
-  const data = await prepareTrainingData(options, tokenizer, base.config);
-  const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
-  const before = process.memoryUsage.rss();
-  const { parts } = estimateMemory({
-    base,
-    plan: trained.plan,
-    rows: data.train,
-    held: data.held,
-    options,
-    before,
-  });
-  if (options.memoryCheck) refuseHopeless(parts, machineMemory());
+  const { parts } = estimate;
   const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
   const manifest = await createManifest(options, files, data.statistics);
   const fingerprint = fingerprintOf(manifest);

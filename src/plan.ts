@@ -1,27 +1,21 @@
 // Options of a run -> what it would train, on what, with how much memory and time; nothing is written.
-import { resolve } from "node:path";
 import type { Target } from "./adapters/method.js";
 import { countParameters, type TrainableParameter } from "./adapters/plan.js";
 import { batchesOfEpoch } from "./data/batches.js";
 import type { DatasetStatistics } from "./data/statistics.js";
 import type { Batch } from "./data/types.js";
-import { fail } from "./errors.js";
 import { elementCount } from "./formats/tensor.js";
-import { hasTokenizer, loadTokenizer } from "./formats/tokenizer.js";
-import { resolveModel } from "./hub/resolve.js";
-import { openBaseModel } from "./models/base_model.js";
 import type { PlanOptions } from "./options.js";
+import { prepareRun } from "./prepared_run.js";
 import { checkRunFolder } from "./run/folder.js";
 import { machineMemory } from "./runtime/machine.js";
-import { subjectOf } from "./subject.js";
 import { type Calibration, calibrate, calibrationBatches } from "./train/calibrate.js";
 import { findCheckpoint } from "./train/checkpoint.js";
 import type { Sizes } from "./train/estimate.js";
 import { evaluationSeconds, type Schedule, scheduleOf } from "./train/forecast.js";
-import { adviceOn, estimateMemory, type MemoryParts, refuseHopeless, totalOf } from "./train/memory.js";
+import { adviceOn, type MemoryParts, totalOf } from "./train/memory.js";
 import { createObjective } from "./train/objective.js";
-import { loopOptionsOf } from "./train/settings.js";
-import { prepareTrainingData, type TrainingData } from "./train/training_data.js";
+import type { TrainingData } from "./train/training_data.js";
 
 /** Modules that are alike. */
 export interface ModuleGroup {
@@ -75,25 +69,10 @@ export async function planRun(
   const { outputDir, resumeFromCheckpoint, overwriteOutputDir: overwrite } = options;
   if (resumeFromCheckpoint) findCheckpoint(resumeFromCheckpoint, outputDir);
   else checkRunFolder(outputDir, { overwrite });
-  const base = await openBaseModel(resolveModel(options.model), { fromScratch: options.fromScratch });
-  if (resolve(outputDir) === resolve(base.folder))
-    fail("usage", "--output-dir is the folder of the model", { fix: "choose another --output-dir" });
-  const tokenizer = (await hasTokenizer(base.folder)) ? await loadTokenizer(base.folder) : undefined;
-  const { trained } = await subjectOf(options, base);
-  const data = await prepareTrainingData(options, tokenizer, base.config);
-  const loop = loopOptionsOf(options, Math.ceil(data.train.length / options.perDeviceTrainBatchSize));
+  const { base, subject, data, loop, estimate } = await prepareRun(options);
+  const { trained } = subject;
   const { trainable, all } = countParameters(base, trained.plan);
-  const before = process.memoryUsage.rss();
-  const estimate = estimateMemory({
-    base,
-    plan: trained.plan,
-    rows: data.train,
-    held: data.held,
-    options,
-    before,
-  });
   let { parts } = estimate;
-  if (options.memoryCheck) refuseHopeless(parts, machineMemory());
 
   let calibration: Calibration | undefined;
   let measuredPeak: number | null = null;

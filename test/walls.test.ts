@@ -27,6 +27,7 @@ const ROOMS = [
   "export",
   "run",
   "subject.ts",
+  "prepared_run.ts",
   "fine-tune.ts",
   "inspect.ts",
   "compare.ts",
