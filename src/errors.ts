@@ -12,6 +12,7 @@ export type FaultCode =
   | "adapter"
   | "graph"
   | "runtime"
+  | "memory"
   | "training"
   | "checkpoint"
   | "interrupted";

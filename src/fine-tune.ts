@@ -2,13 +2,15 @@
 import { basename } from "node:path";
 import { countParameters } from "./adapters/plan.js";
 import { batchesOfEpoch } from "./data/batches.js";
+import { PhinetuneError } from "./errors.js";
 import { meanLoss } from "./evaluate/loss.js";
 import type { TrainOptions } from "./options.js";
-import { prepareRun } from "./prepared_run.js";
-import { checkRunFolder, openRunFolder } from "./run/folder.js";
+import { type PreparedRun, prepareRun } from "./prepared_run.js";
+import { checkRunFolder, openRunFolder, type RunFolder } from "./run/folder.js";
 import { createManifest, type Manifest, weightFiles } from "./run/manifest.js";
 import { writeReport } from "./run/report.js";
 import { withTensorBoard } from "./run/tensorboard.js";
+import { isOutOfMemory } from "./runtime/errors.js";
 import { machineMemory } from "./runtime/machine.js";
 import { isPatienceOver, noBest, noteEvaluation } from "./train/best.js";
 import {
@@ -17,11 +19,12 @@ import {
   loadCheckpoint,
   pruneCheckpoints,
   saveCheckpoint,
+  type TrainerState,
 } from "./train/checkpoint.js";
-import type { EvaluatedEvent, StartedEvent, StepEvent, TrainEvent } from "./train/events.js";
+import type { EvaluatedEvent, FailedEvent, StepEvent, TrainEvent } from "./train/events.js";
 import { createExaminer } from "./train/examine.js";
-import { createTrainState, trainingLoop } from "./train/loop.js";
-import { adviceOn, totalOf } from "./train/memory.js";
+import { createTrainState, type TrainState, trainingLoop } from "./train/loop.js";
+import { adviceOn, largestPart, type MemoryParts, totalOf } from "./train/memory.js";
 import { createObjective } from "./train/objective.js";
 import { noWatch, watchStep } from "./train/watch.js";
 
@@ -43,51 +46,61 @@ export async function* fineTune(
   const resumed = resumeFromCheckpoint && findCheckpoint(resumeFromCheckpoint, outputDir);
   const overwrite = { overwrite: options.overwriteOutputDir };
   if (!resumed) checkRunFolder(outputDir, overwrite);
-  const { base, tokenizer, subject, data, loop, estimate } = await prepareRun(options);
-  const { trained } = subject;
-  const { parts } = estimate;
+  const prepared = await prepareRun(options);
+  const { base, tokenizer, subject, data, estimate } = prepared;
   const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
   const manifest = await createManifest(options, files, data.statistics);
   const fingerprint = fingerprintOf(manifest);
 
-  const state = createTrainState(trained.values);
-  const from = resumed && (await loadCheckpoint(resumed, state, await subject.load(resumed), fingerprint));
-  const best = from ? { ...from.best } : noBest();
-  const watch = from ? from.watch : noWatch();
-  const opened = await openRunFolder(outputDir, from ? { keptBytes: from.events_bytes } : overwrite);
+  const state = createTrainState(subject.trained.values);
+  const from = resumed
+    ? {
+        path: resumed,
+        saved: await loadCheckpoint(resumed, state, await subject.load(resumed), fingerprint),
+      }
+    : undefined;
+  const opened = await openRunFolder(outputDir, from ? { keptBytes: from.saved.events_bytes } : overwrite);
   const run =
     options.reportTo === "tensorboard" ? withTensorBoard(opened, from ? state.step + 1 : undefined) : opened;
   if (!from) await run.writeManifest(manifest);
   await pruneCheckpoints(run.folder, 0, 0);
 
-  const { trainable, all } = countParameters(base, trained.plan);
-  const started: StartedEvent = {
-    type: "started",
-    model: options.model,
-    dataset: options.dataset,
-    train_rows: data.train.length,
-    eval_rows: data.held.length,
-    dropped_rows: data.statistics.rows - data.statistics.kept,
-    trainable_params: trainable,
-    all_params: all,
-    modules: trained.plan.targets.size,
-    max_steps: loop.schedule.totalSteps,
-    steps_per_epoch: loop.stepsPerEpoch,
-    num_train_epochs: loop.schedule.totalSteps / loop.stepsPerEpoch,
-  };
+  try {
+    yield* train({ options, prepared, run, state, fingerprint, from, signal });
+  } catch (error) {
+    const told = explained(error, estimate.parts);
+    yield await recordFailure(run, { type: "failed", step: state.step, message: told.message });
+    throw told;
+  } finally {
+    await run.close();
+  }
+}
+
+interface Training {
+  readonly options: TrainOptions;
+  readonly prepared: PreparedRun;
+  readonly run: RunFolder;
+  readonly state: TrainState;
+  readonly fingerprint: Fingerprint;
+  /** The checkpoint that the run goes on from. */
+  readonly from: { readonly path: string; readonly saved: TrainerState } | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Everything between the opened run folder and the finished run. */
+async function* train(given: Training): AsyncGenerator<TrainEvent> {
+  const { options, prepared, run, state, fingerprint, from, signal } = given;
+  const { base, tokenizer, subject, data, loop, estimate } = prepared;
+  const { trained } = subject;
   // What the log of the first part tells already is shown again, but not written twice.
-  yield from ? started : run.record(started);
-  for (const message of data.warnings)
-    yield from ? { type: "warned", message } : run.record({ type: "warned", message });
-
+  for (const event of introduction(options, prepared)) yield from ? event : run.record(event);
   // It depends on the machine, and is no part of the log.
-  yield { type: "expected", memory_bytes: totalOf(parts), warnings: adviceOn(parts, machineMemory()) };
+  const warnings = adviceOn(estimate.parts, machineMemory());
+  yield { type: "expected", memory_bytes: totalOf(estimate.parts), warnings };
 
-  const examiner = createExaminer(
-    { options, base, trained, tokenizer, data },
-    from ? from.earlier : undefined,
-    signal,
-  );
+  const best = from ? { ...from.saved.best } : noBest();
+  const watch = from ? from.saved.watch : noWatch();
+  const examiner = createExaminer({ options, base, trained, tokenizer, data }, from?.saved.earlier, signal);
   const examine = async function* (phase: EvaluatedEvent["phase"]): AsyncGenerator<TrainEvent> {
     for await (const event of examiner.examine(phase, state.step, state.step / loop.stepsPerEpoch))
       yield event.type === "answering" ? event : run.record(event);
@@ -98,7 +111,7 @@ export async function* fineTune(
     await pruneCheckpoints(run.folder, options.saveTotalLimit, options.loadBestModelAtEnd ? best.step : 0);
     return run.record({ type: "saved", step: state.step, path: basename(path) });
   };
-  if (from) yield run.record({ type: "saved", step: state.step, path: basename(resumed) });
+  if (from) yield run.record({ type: "saved", step: state.step, path: basename(from.path) });
   else yield* examine("before");
 
   const objective = await createObjective(base, trained.plan, { numThreads: options.numThreads });
@@ -133,11 +146,6 @@ export async function* fineTune(
       }
     }
     if (signal?.aborted && saved !== state.step) yield await checkpoint();
-  } catch (error) {
-    yield run.record({ type: "failed", step: state.step, message: (error as Error).message });
-    // The error that ended the run is the one to tell.
-    await writeReport(run.folder).catch(() => undefined);
-    throw error;
   } finally {
     await objective.release();
   }
@@ -163,7 +171,52 @@ export async function* fineTune(
     interrupted,
   });
   await writeReport(run.folder);
-  await run.close();
+}
+
+/** What is known before the first step. */
+function introduction(
+  { model, dataset }: TrainOptions,
+  { base, subject, data, loop }: PreparedRun,
+): readonly TrainEvent[] {
+  const { trainable, all } = countParameters(base, subject.trained.plan);
+  return [
+    {
+      type: "started",
+      model,
+      dataset,
+      train_rows: data.train.length,
+      eval_rows: data.held.length,
+      dropped_rows: data.statistics.rows - data.statistics.kept,
+      trainable_params: trainable,
+      all_params: all,
+      modules: subject.trained.plan.targets.size,
+      max_steps: loop.schedule.totalSteps,
+      steps_per_epoch: loop.stepsPerEpoch,
+      num_train_epochs: loop.schedule.totalSteps / loop.stepsPerEpoch,
+    },
+    ...data.warnings.map((message) => ({ type: "warned", message }) as const),
+  ];
+}
+
+/** The error that ended the run is the one to tell, even when the disk takes no more words. */
+async function recordFailure(run: RunFolder, event: FailedEvent): Promise<FailedEvent> {
+  try {
+    run.record(event);
+    await writeReport(run.folder);
+  } catch {
+    // Nothing can be written any more.
+  }
+  return event;
+}
+
+/** An error as its reader needs it: when memory ran out, with the largest part and what shrinks it. */
+function explained(error: unknown, parts: MemoryParts): Error {
+  if (!isOutOfMemory(error)) return error as Error;
+  const { message } = error as Error;
+  return new PhinetuneError(
+    { code: "memory", what: `memory ran out: ${message}`, fix: largestPart(parts) },
+    error,
+  );
 }
 
 /** Options that change where and how often something is written, but nothing that is computed. */

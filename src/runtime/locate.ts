@@ -1,7 +1,8 @@
 // Files of weights -> one folder and names below it, the form in which onnxruntime takes references to external data.
 import { realpathSync } from "node:fs";
 import { dirname, relative, sep } from "node:path";
-import { fail } from "../errors.js";
+import { fail, PhinetuneError } from "../errors.js";
+import { fileFault } from "../formats/file_error.js";
 
 export interface Location {
   /** The folder that holds all files, links followed; undefined without files. */
@@ -12,7 +13,7 @@ export interface Location {
 
 /** Finds the deepest folder above all files. onnxruntime refuses references that leave it, so links are resolved first. */
 export function locateFiles(files: readonly string[]): Location {
-  const real = new Map([...new Set(files)].map((file) => [file, realpathSync(file)]));
+  const real = new Map([...new Set(files)].map((file) => [file, realPath(file)]));
   let folder: string | undefined;
   for (const path of real.values()) {
     folder ??= dirname(path);
@@ -26,4 +27,12 @@ export function locateFiles(files: readonly string[]): Location {
     }
   }
   return { folder, locate: (file) => relative(folder!, real.get(file)!).split(sep).join("/") };
+}
+
+function realPath(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch (error) {
+    throw new PhinetuneError(fileFault("the weights cannot be read", file, error), error);
+  }
 }

@@ -7,6 +7,7 @@ import { type Dim, evaluateDim } from "../graph/dims.js";
 import type { Graph } from "../graph/graph.js";
 import { emitOnnx } from "../graph/onnx.js";
 import { printType } from "../graph/value.js";
+import { failOnRuntime } from "./errors.js";
 import { locateFiles } from "./locate.js";
 
 /** Data of an input or output: int64 as bigints, bool as bytes. */
@@ -62,7 +63,7 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
     },
   };
   const session = await ort.InferenceSession.create(model, sessionOptions).catch((error: unknown) =>
-    fail("runtime", `onnxruntime refused the graph: ${messageOf(error)}`, { cause: error }),
+    failOnRuntime("onnxruntime refused the graph", error),
   );
   const names = graph.results.map(({ name }) => name);
 
@@ -78,12 +79,9 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
         checkDims(name, given.dims, type.shape, symbols);
         feeds[name] = new ort.Tensor(type.dtype as "float32", given.data as Float32Array, given.dims);
       }
-      const results = await session.run(feeds, names).catch((error: unknown) =>
-        fail("runtime", `onnxruntime failed: ${messageOf(error)}`, {
-          fix: advice(messageOf(error)),
-          cause: error,
-        }),
-      );
+      const results = await session
+        .run(feeds, names)
+        .catch((error: unknown) => failOnRuntime("onnxruntime failed", error));
       const arrays: Record<string, NDArray> = {};
       for (const name of names)
         arrays[name] = { dims: results[name]!.dims, data: results[name]!.data as ArrayData };
@@ -110,16 +108,6 @@ function checkDims(
       );
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function advice(message: string): string | undefined {
-  return /alloc|memory/i.test(message)
-    ? "not enough memory: lower --per-device-train-batch-size or --max-length"
-    : undefined;
 }
 
 /** What int64 inputs are made of. */

@@ -1,6 +1,6 @@
 // Everything that a run reports while it goes: one typed event a fact, named as TRL names its log entries.
 
-import type { Estimate, MetricName } from "../evaluate/metrics/index.js";
+import type { Estimate, LabelSummary, MetricName } from "../evaluate/metrics/index.js";
 
 export interface StartedEvent {
   readonly type: "started";
@@ -44,6 +44,8 @@ type AnswerMetrics = { readonly [Name in MetricName as `eval_${Name}`]?: number 
 export interface AnswerScores extends AnswerMetrics {
   /** How far the metrics are from those before the training, with 95 % intervals over rows. */
   readonly eval_change?: Readonly<Partial<Record<MetricName, Estimate>>>;
+  /** Confusion matrix and scores of each label, where rows have labels. */
+  readonly eval_labels?: LabelSummary;
 }
 
 export interface EvaluatedEvent extends AnswerScores {

@@ -3,7 +3,7 @@ import type { Trained } from "../adapters/plan.js";
 import { sequentialBatches } from "../data/batches.js";
 import { createGenerator } from "../evaluate/generate.js";
 import { createLossEvaluator, meanLoss } from "../evaluate/loss.js";
-import { compareAnswers, type MetricName, summarizeAnswers } from "../evaluate/metrics/index.js";
+import { compareAnswers, summarizeAnswers } from "../evaluate/metrics/index.js";
 import { type Question, questionOf } from "../evaluate/questions.js";
 import { type Response, respond } from "../evaluate/respond.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
@@ -117,8 +117,11 @@ async function* answerAll(
 
 /** `eval_` metrics of the answers, and their distance from those before. */
 function scores(before: readonly KeptAnswer[], now: readonly Response[]): AnswerScores {
-  const metrics = Object.entries(summarizeAnswers(now).metrics) as [MetricName, number][];
-  const named = Object.fromEntries(metrics.map(([name, value]) => [`eval_${name}`, value]));
+  const { metrics, labels } = summarizeAnswers(now);
+  const named: AnswerScores = {
+    ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value])),
+    ...(labels ? { eval_labels: labels } : {}),
+  };
   if (before.length !== now.length) return named;
   const then = now.map((response, i) => ({ ...response, ...before[i]! }));
   const change = Object.entries(compareAnswers(then, now)).map(([name, { difference }]) => [

@@ -191,7 +191,8 @@ export function refuseHopeless(parts: MemoryParts, { total }: { readonly total: 
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
-function largestPart(parts: MemoryParts): string {
+/** The largest part with its size, and the flag that shrinks it. */
+export function largestPart(parts: MemoryParts): string {
   const sorted = (Object.entries(parts) as [keyof MemoryParts, number][]).sort(([, x], [, y]) => y - x);
   const [name, bytes] = sorted[0]!;
   return `the largest part (${gigabytes(bytes)}) is ${FLAGS[name]}`;

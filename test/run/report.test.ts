@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { summarizeAnswers } from "../../src/evaluate/metrics/index.js";
 import { smooth, thin } from "../../src/run/report/curves.js";
 import { compareEvaluations } from "../../src/run/report/metrics.js";
 import { renderReport, writeReport } from "../../src/run/report.js";
@@ -256,6 +257,27 @@ describe("a run with labels", () => {
       "Label recall (macro)",
       "Label F1 (macro)",
     ]);
+  });
+
+  it("shows what was answered for what, and the scores of each label", () => {
+    const answered = (...pairs: readonly (readonly [label: string, answer: string])[]) => ({
+      eval_labels: summarizeAnswers(
+        pairs.map(([label, answer]) => ({ reference: label, answer, label, stopped: true, tokens: 1 })),
+      ).labels!,
+    });
+    const labels = read([
+      started(),
+      evaluated("before", 0, 3, answered(["yes", "Maybe"], ["no", "yes"], ["no", "no"])),
+      evaluated("after", 2, 2, answered(["yes", "Yes."], ["no", "no"], ["no", "yes"])),
+      finished(2),
+    ]);
+    const rows = labels.of(({ name }) => name === "tr").map(squeezed);
+    expect(rows).toContain("no1.000 → 1.0000.500 → 0.5000.667 → 0.6672");
+    expect(rows).toContain("yes0.000 → 0.5000.000 → 1.0000.000 → 0.6671");
+    // after: two for no, then what came before.
+    expect(rows.filter((row) => row === "no11·")).toHaveLength(2);
+    expect(rows).toContain("yes·1·");
+    expect(rows).toContain("yes··1");
   });
 
   it("knows for which metrics less is better", () => {

@@ -4,10 +4,12 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Manifest } from "../manifest.js";
+import { packageRoot } from "../version.js";
 import { type Chart, chartsOf } from "./curves.js";
 import { dataSection, optionsSection, originSection, warningList } from "./details.js";
 import { header, headline } from "./headline.js";
 import { Html, html, scriptJson } from "./html.js";
+import { labelsSection } from "./labels.js";
 import { metricsTable } from "./metrics_table.js";
 import { count, figure } from "./numbers.js";
 import { samplesSection } from "./samples.js";
@@ -18,13 +20,12 @@ const LINKS = [
   ["warnings", "Warnings"],
   ["curves", "Curves"],
   ["metrics", "All metrics"],
+  ["labels", "Labels"],
   ["samples", "Sample answers"],
   ["data", "Data"],
   ["options", "Options"],
   ["origin", "Origin"],
 ] as const;
-
-import { packageRoot } from "../version.js";
 
 /** The whole page. */
 export function page(story: Story, manifest: Manifest): string {
@@ -34,6 +35,7 @@ export function page(story: Story, manifest: Manifest): string {
 ${warningList(story)}
 ${curvesSection(charts)}
 ${metricsTable(story)}
+${labelsSection(story)}
 ${samplesSection(story)}
 ${dataSection(manifest, story)}
 ${optionsSection(manifest)}

@@ -1,0 +1,18 @@
+// Errors of onnxruntime and of Node -> faults that say what happened.
+import { fail } from "../errors.js";
+
+/** What onnxruntime, C++ and V8 say when there is no memory left. */
+const OUT_OF_MEMORY =
+  /failed to allocate|bad_alloc|out of memory|not enough memory|allocation failed|invalid (?:typed )?array length/i;
+
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && OUT_OF_MEMORY.test(error.message);
+}
+
+/** Throws what onnxruntime said. */
+export function failOnRuntime(what: string, error: unknown): never {
+  const message = error instanceof Error ? error.message : String(error);
+  if (isOutOfMemory(error))
+    fail("memory", `${what}: ${message}`, { fix: "shorter rows or smaller batches need less", cause: error });
+  fail("runtime", `${what}: ${message}`, { cause: error });
+}
