@@ -63,7 +63,6 @@ export async function* fineTune(
   const run =
     options.reportTo === "tensorboard" ? withTensorBoard(opened, from ? state.step + 1 : undefined) : opened;
   if (!from) await run.writeManifest(manifest);
-  await pruneCheckpoints(run.folder, 0, 0);
 
   try {
     yield* train({ options, prepared, run, state, fingerprint, from, signal });

@@ -1,9 +1,23 @@
 // Bytes -> a file that appears under its name only when all of it is on the disk.
 import { randomUUID } from "node:crypto";
+import { readdirSync, rmSync } from "node:fs";
 import { open, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { PhinetuneError } from "../errors.js";
 import { fileFault } from "./file_error.js";
+
+/** Name under which something is written before it gets the name `name`, in the same folder. */
+export function temporaryName(name: string): string {
+  return `.${name.slice(0, 100)}.${randomUUID()}.tmp`;
+}
+
+const TEMPORARY = /^\..+\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+
+/** Removes what a killed process left half-written in a folder. */
+export function removeLeftovers(folder: string): void {
+  for (const name of readdirSync(folder))
+    if (TEMPORARY.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+}
 
 /**
  * Writes to a temporary name in the same folder, syncs, and renames; an older file of that name is replaced.
@@ -15,7 +29,7 @@ export async function writeFileAtomically(
   content: Uint8Array | string | Iterable<Uint8Array>,
 ): Promise<void> {
   const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path).slice(0, 100)}.${randomUUID()}.tmp`);
+  const temporary = join(folder, temporaryName(basename(path)));
   try {
     const file = await open(temporary, "wx");
     try {

@@ -10,10 +10,10 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fail, PhinetuneError } from "../errors.js";
 import { MODEL_FILES } from "../export/model.js";
-import { writeFileAtomically } from "../formats/atomic.js";
+import { removeLeftovers, writeFileAtomically } from "../formats/atomic.js";
 import { fileFault } from "../formats/file_error.js";
 import type { TrainEvent } from "../train/events.js";
 import type { Manifest } from "./manifest.js";
@@ -102,6 +102,7 @@ export async function openRunFolder(path: string, options: NewRun | ResumedRun):
 function createLog(folder: string, log: string): number {
   return attempt("the output folder cannot be made", folder, () => {
     mkdirSync(folder, { recursive: true });
+    removeLeftovers(folder);
     for (const name of readdirSync(folder)) {
       if (OWN_FILES.includes(name) || CHECKPOINT.test(name) || EVENT_FILE.test(name))
         rmSync(join(folder, name), { force: true, recursive: true });
@@ -121,6 +122,7 @@ function reopenLog(log: string, keptBytes: number): number {
         fix: "give the --output-dir of the run that the checkpoint belongs to",
       });
     ftruncateSync(file, keptBytes);
+    removeLeftovers(dirname(log));
     return file;
   });
 }

@@ -1,10 +1,9 @@
 // The state of a training -> a folder checkpoint-<step> that appears whole or not at all, and back to the last bit.
-import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Fault, fail, failIfAny, PhinetuneError } from "../errors.js";
-import { writeFileAtomically } from "../formats/atomic.js";
+import { temporaryName, writeFileAtomically } from "../formats/atomic.js";
 import { toFloat32 } from "../formats/dtype.js";
 import { fileFault } from "../formats/file_error.js";
 import { readJsonObject } from "../formats/json_file.js";
@@ -18,7 +17,6 @@ import type { WatchState } from "./watch.js";
 const STATE = "trainer_state.json";
 const MOMENTS = "optimizer.safetensors";
 const NAME = /^checkpoint-(\d+)$/;
-const TEMPORARY = /^\.checkpoint-\d+\..*\.tmp$/;
 /** As torch names them: means of the gradients and of their squares. */
 const KINDS = { mean: "exp_avg", variance: "exp_avg_sq" } as const;
 
@@ -58,8 +56,9 @@ export async function saveCheckpoint(
   more: Pick<TrainerState, "events_bytes" | "best" | "watch" | "earlier" | "fingerprint">,
   saveValues: (folder: string) => Promise<void>,
 ): Promise<string> {
-  const path = join(runFolder, `checkpoint-${state.step}`);
-  const temporary = join(runFolder, `.checkpoint-${state.step}.${randomUUID()}.tmp`);
+  const name = `checkpoint-${state.step}`;
+  const path = join(runFolder, name);
+  const temporary = join(runFolder, temporaryName(name));
   try {
     await mkdir(temporary, { recursive: true });
     await saveValues(temporary);
@@ -98,11 +97,9 @@ export function checkpointSteps(runFolder: string): readonly number[] {
   return steps.map(Number).sort((a, b) => a - b);
 }
 
-/** Removes the oldest checkpoints beyond a limit (0: none), but not the one of step `kept`; and what a killed run left half-written. */
+/** Removes the oldest checkpoints beyond a limit (0: none), but not the one of step `kept`. */
 export async function pruneCheckpoints(runFolder: string, limit: number, kept: number): Promise<void> {
   const remove = (name: string) => rm(join(runFolder, name), { recursive: true, force: true });
-  if (!existsSync(runFolder)) return;
-  for (const name of readdirSync(runFolder)) if (TEMPORARY.test(name)) await remove(name);
   if (limit === 0) return;
   const steps = checkpointSteps(runFolder);
   let excess = steps.length - limit;
@@ -144,10 +141,7 @@ export async function loadCheckpoint(
   values: ReadonlyMap<string, Float32Array>,
   now: Fingerprint,
 ): Promise<TrainerState> {
-  const saved = (await readJsonObject(
-    join(folder, STATE),
-    "the state of the training",
-  )) as unknown as TrainerState;
+  const saved = await readJsonObject(join(folder, STATE), "the state of the training");
   checkState(saved, folder);
   checkFingerprint(saved.fingerprint, now, folder);
   const file = await openSafetensors(join(folder, MOMENTS));
@@ -177,14 +171,51 @@ export async function loadCheckpoint(
   return saved;
 }
 
-function checkState(saved: TrainerState, folder: string): void {
-  const wanted = ["step", "num_tokens", "loss", "tokens", "seconds", "events_bytes"] as const;
-  const wrong = wanted.filter((key) => !Number.isFinite(saved[key]) || saved[key] < 0);
-  const objects = (["fingerprint", "best", "watch"] as const).filter(
-    (key) => typeof saved[key] !== "object" || saved[key] === null,
-  );
-  if (wrong.length + objects.length > 0)
-    fail("checkpoint", `the state of the training is damaged: ${[...wrong, ...objects].join(", ")}`, {
+type Check = (value: unknown) => boolean;
+
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isSum: Check = (value) => Number.isFinite(value) && (value as number) >= 0;
+const isText: Check = (value) => typeof value === "string";
+const isNumberOrNull: Check = (value) => value === null || Number.isFinite(value);
+const isAnyObject: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isListOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+/** An object with these members, and perhaps others. */
+const isObjectOf =
+  (members: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isAnyObject(value) &&
+    Object.entries(members).every(([key, check]) => check((value as Record<string, unknown>)[key]));
+
+const STATE_CHECKS: Readonly<Record<keyof TrainerState, Check>> = {
+  step: isCount,
+  num_tokens: isCount,
+  loss: isSum,
+  tokens: isCount,
+  seconds: isSum,
+  events_bytes: isCount,
+  best: isObjectOf({ step: isCount, value: isNumberOrNull, without_improvement: isCount }),
+  watch: isObjectOf({
+    mean: isNumberOrNull,
+    least: isNumberOrNull,
+    start: isNumberOrNull,
+    warned: isListOf(isText),
+  }),
+  earlier: isListOf(
+    isObjectOf({ answer: isText, stopped: (value) => typeof value === "boolean", tokens: isCount }),
+  ),
+  fingerprint: isObjectOf({ options: isAnyObject, hashes: isAnyObject, phinetune: isText }),
+};
+
+function checkState(
+  saved: Readonly<Record<string, unknown>>,
+  folder: string,
+): asserts saved is typeof saved & TrainerState {
+  const wrong = Object.entries(STATE_CHECKS).flatMap(([key, check]) => (check(saved[key]) ? [] : [key]));
+  if (wrong.length > 0)
+    fail("checkpoint", `the state of the training is damaged: ${wrong.join(", ")}`, {
       where: join(folder, STATE),
       fix: "go on from another checkpoint",
     });

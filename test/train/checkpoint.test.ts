@@ -8,6 +8,7 @@ import { fineTune } from "../../src/fine-tune.js";
 import { resolveTrainOptions, type TrainInput } from "../../src/options.js";
 import { checkpointSteps, pruneCheckpoints } from "../../src/train/checkpoint.js";
 import type { TrainEvent } from "../../src/train/events.js";
+import { comparableLog } from "../fixtures/run_log.js";
 import { createTinyModel, temporaryFolder } from "../fixtures/tiny_model.js";
 
 const work = temporaryFolder();
@@ -65,25 +66,7 @@ async function run(
 
 const isStep = (step: number) => (event: TrainEvent) => event.type === "step" && event.step === step;
 
-/** The event log without what clocks, memory and folders say. */
-function logOf(name: string): readonly string[] {
-  const lines = readFileSync(join(work, name, "events.jsonl"), "utf8")
-    .trim()
-    .split("\n");
-  return lines.map((line) => {
-    const event = JSON.parse(line) as Record<string, unknown>;
-    for (const key of [
-      "step_seconds",
-      "eval_runtime",
-      "train_runtime",
-      "tokens_per_second",
-      "peak_memory_bytes",
-      "output_dir",
-    ])
-      delete event[key];
-    return JSON.stringify(event);
-  });
-}
+const logOf = (name: string) => comparableLog(join(work, name));
 
 const bytesOf = (...path: string[]) => readFileSync(join(work, ...path)).toString("base64");
 
@@ -147,7 +130,7 @@ describe("a run that goes on", () => {
 
   it("passes over what a killed process left half-written", async () => {
     await run(optionsOf("torn"), { kill: isStep(4) });
-    const torn = join(work, "torn", ".checkpoint-6.0.tmp");
+    const torn = join(work, "torn", ".checkpoint-6.3f3c7c7c-3f91-47f9-bb50-2b58b597787b.tmp");
     mkdirSync(torn);
     writeFileSync(join(torn, "adapter_model.safetensors"), "half");
     writeFileSync(
