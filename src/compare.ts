@@ -3,22 +3,16 @@ import type { Trained } from "./adapters/plan.js";
 import { sequentialBatches } from "./data/batches.js";
 import { lengthLimit, paddingId } from "./data/encode.js";
 import { prepareDataset } from "./data/prepare.js";
-import type { DatasetStatistics } from "./data/statistics.js";
 import type { Batch, Encoded } from "./data/types.js";
 import { fail } from "./errors.js";
+import type { ComparedRow, CompareResult, SystemResult } from "./evaluate/comparison.js";
 import { createGenerator } from "./evaluate/generate.js";
 import { candidateLabels, mostProbableLabels } from "./evaluate/likelihood.js";
 import { createLossEvaluator, type ExampleScore } from "./evaluate/loss.js";
-import {
-  type Extractor,
-  extractors,
-  type LabelSummary,
-  regexExtractor,
-  squadScores,
-} from "./evaluate/metrics/index.js";
+import { type Extractor, extractors, regexExtractor, squadScores } from "./evaluate/metrics/index.js";
 import { type Question, questionOf } from "./evaluate/questions.js";
 import { type Response, respond } from "./evaluate/respond.js";
-import { type Changes, changesOf, type Scores, scoresOf, type Work } from "./evaluate/scorecard.js";
+import { changesOf, type Scores, scoresOf, type Work } from "./evaluate/scorecard.js";
 import { loadPeftAdapter } from "./export/peft.js";
 import { readRows } from "./formats/rows.js";
 import { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
@@ -32,39 +26,6 @@ export interface CompareProgress {
   readonly part: "loss" | "answers" | "likelihood";
   readonly done: number;
   readonly rows: number;
-}
-
-/** One model: the base, or the base with an adapter. */
-export interface SystemResult {
-  /** `base`, or the folder of the adapter. */
-  readonly name: string;
-  readonly scores: Scores;
-  /** Per label and with the confusion matrix, where rows have labels. */
-  readonly labels: LabelSummary | undefined;
-  /** Differences from the base with intervals; undefined for the base itself. */
-  readonly changes: Changes | undefined;
-  /** Scores of the rows of each task, where rows have one. */
-  readonly tasks: Readonly<Record<string, Scores>>;
-  readonly seconds: number;
-}
-
-/** A row with the answers of all models, in their order. */
-export interface ComparedRow {
-  readonly source: string;
-  readonly line: number;
-  readonly prompt: string;
-  readonly reference: string;
-  readonly task: string | undefined;
-  readonly label: string | undefined;
-  readonly losses: readonly number[];
-  readonly answers: readonly { readonly text: string; readonly f1: number; readonly stopped: boolean }[];
-}
-
-export interface CompareResult {
-  readonly rows: readonly ComparedRow[];
-  readonly trainedTokens: number;
-  readonly statistics: DatasetStatistics;
-  readonly systems: readonly SystemResult[];
 }
 
 interface System {

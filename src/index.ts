@@ -1,14 +1,10 @@
 // The public API: what a program that uses phinetune as a library calls.
 
 export type { Adapter } from "./adapters/plan.js";
-export {
-  type CompareProgress,
-  type CompareResult,
-  compareModels,
-  type SystemResult,
-} from "./compare.js";
+export { type CompareProgress, compareModels } from "./compare.js";
 export { type Fault, type FaultCode, PhinetuneError } from "./errors.js";
 export { answer, streamAnswer } from "./evaluate/answers.js";
+export type { ComparedRow, CompareResult, SystemResult } from "./evaluate/comparison.js";
 export {
   createGenerator,
   type GeneratedStep,

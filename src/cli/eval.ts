@@ -1,6 +1,6 @@
 // `phinetune eval`: a base, adapters and rows -> a table of them side by side.
 
-import type { CompareResult } from "../compare.js";
+import type { CompareResult } from "../evaluate/comparison.js";
 import { writeFileAtomically } from "../formats/atomic.js";
 import { comparisonText } from "./eval_view.js";
 import type { ExitCode } from "./failure.js";
@@ -26,6 +26,11 @@ export async function runEval({ options, terminal }: Invocation<"eval">): Promis
   if (options.output !== undefined) {
     await writeFileAtomically(options.output, `${JSON.stringify({ options, ...result }, null, 1)}\n`);
     log.write(`written to ${options.output}\n`);
+  }
+  if (options.report !== undefined) {
+    const { renderComparison } = await import("../run/report.js");
+    await writeFileAtomically(options.report, renderComparison(result, options));
+    log.write(`written to ${options.report}\n`);
   }
   out.write(json ? `${JSON.stringify(result)}\n` : comparisonText(result, options.shownRows, out));
   return 0;

@@ -1,5 +1,10 @@
 // The result of `phinetune eval` -> tables of scores, tasks and labels, and the rows that changed most.
-import type { ComparedRow, CompareResult, SystemResult } from "../compare.js";
+import {
+  type ComparedRow,
+  type CompareResult,
+  changedMost,
+  type SystemResult,
+} from "../evaluate/comparison.js";
 import { count, plural } from "./quantities.js";
 import { type Output, printable } from "./terminal.js";
 
@@ -81,14 +86,7 @@ function changedRows(
   shown: number,
   out: Output,
 ): string[] {
-  if (shown === 0 || rows.every(({ answers }) => answers.length === 0)) return [];
-  const gain = ({ answers }: ComparedRow) => answers[at]!.f1 - answers[0]!.f1;
-  const ordered = [...rows].sort((a, b) => gain(b) - gain(a));
-  const best = ordered.slice(0, shown).filter((row) => gain(row) > 0);
-  const worst = ordered
-    .reverse()
-    .slice(0, shown)
-    .filter((row) => gain(row) < 0);
+  const { improved, worsened } = changedMost(rows, at, shown);
   const show = (row: ComparedRow) =>
     [
       out.paint(`${row.source}:${row.line}`, "dim"),
@@ -98,8 +96,8 @@ function changedRows(
       quoted("adapter", row.answers[at]!.text, out),
     ].join("\n");
   const parts: string[] = [];
-  if (best.length > 0) parts.push(out.paint(`Most improved by ${name}`, "bold"), ...best.map(show));
-  if (worst.length > 0) parts.push(out.paint(`Most worsened by ${name}`, "bold"), ...worst.map(show));
+  if (improved.length > 0) parts.push(out.paint(`Most improved by ${name}`, "bold"), ...improved.map(show));
+  if (worsened.length > 0) parts.push(out.paint(`Most worsened by ${name}`, "bold"), ...worsened.map(show));
   return parts;
 }
 

@@ -89,6 +89,12 @@ const evalTable = {
     placeholder: "FILE",
     help: "JSON file for all figures and every answer",
   },
+  report: {
+    type: "text",
+    section: "Output",
+    placeholder: "FILE",
+    help: "HTML page with all tables and the rows that changed most",
+  },
   ...threads,
 } as const;
 

@@ -7,6 +7,7 @@ import { fileFault } from "../formats/file_error.js";
 import type { TrainEvent } from "../train/events.js";
 import type { Manifest } from "./manifest.js";
 import { modelCard } from "./model_card.js";
+import { comparisonPage } from "./report/comparison.js";
 import { page } from "./report/page.js";
 import { tellStory } from "./report/story.js";
 
@@ -19,6 +20,9 @@ export interface ReportInput {
 export function renderReport({ manifest, events }: ReportInput): string {
   return page(tellStory(events), manifest);
 }
+
+/** The page that shows what `eval` found out. */
+export const renderComparison = comparisonPage;
 
 /** Writes report.html from the run.json and events.jsonl of a folder, and gives its path. */
 export async function writeReport(folder: string): Promise<string> {

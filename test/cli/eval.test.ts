@@ -38,11 +38,13 @@ beforeAll(async () => {
 describe("eval", () => {
   it("shows base and adapter side by side, and writes every answer", async () => {
     const output = join(folder, "eval.json");
+    const report = join(folder, "eval.html");
     const { code, stdout } = await runBinary([
       ...words,
-      ...["--adapter", adapter, "--likelihood", "--output", output],
+      ...["--adapter", adapter, "--likelihood", "--output", output, "--report", report],
     ]);
     expect(code).toBe(0);
+    expect(readFileSync(report, "utf8")).toMatch(/likelihood_<wbr>accuracy[\s\S]*<\/html>/);
     expect(stdout).toMatch(/^3 rows, \d+ trained tokens$/m);
     for (const name of [
       "loss",

@@ -81,8 +81,10 @@ function lengths(histogram: DatasetStatistics["histogram"]): Html | undefined {
 }
 
 /** Options that differ from their defaults, then the others. */
-export function optionsSection({ options }: Manifest): Html {
-  const table: Readonly<Record<string, OptionSpec>> = trainSchema.table;
+export function optionsSection(
+  { options }: Pick<Manifest, "options">,
+  table: Readonly<Record<string, OptionSpec>> = trainSchema.table,
+): Html {
   const rows = Object.entries(options as Readonly<Record<string, unknown>>).flatMap(([name, value]) => {
     if (value === undefined) return [];
     const spec = table[name];

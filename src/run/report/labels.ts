@@ -11,8 +11,8 @@ export function labelsSection({ before, after }: Story): Html | undefined {
   if (!last) return undefined;
   return html`<section aria-labelledby="labels"><h2 id="labels">Labels</h2>
 ${scoresTable(then, now, last)}
-${matrixTable(last, now ? "after" : "before")}
-${now && then ? html`<details><summary>Before the training</summary>${matrixTable(then, "before")}</details>` : undefined}</section>`;
+${matrixTable(last, `${now ? "after" : "before"} the training`)}
+${now && then ? html`<details><summary>Before the training</summary>${matrixTable(then, "before the training")}</details>` : undefined}</section>`;
 }
 
 const SCORES = ["precision", "recall", "f1"] as const;
@@ -37,10 +37,11 @@ function scoresTable(
   )}</tbody></table></div>`;
 }
 
-function matrixTable({ confusion: { labels, counts } }: LabelSummary, when: string): Html {
+/** The confusion matrix. @param of whose answers, or when they were given */
+export function matrixTable({ confusion: { labels, counts } }: LabelSummary, of: string): Html {
   const columns = [...labels, "none of them"];
-  return html`<div class="scroll" role="region" aria-label="Confusion matrix ${when} the training" tabindex="0"><table class="confusion">
-<caption>How often each label (a line) was answered with which (a column), ${when} the training.</caption>
+  return html`<div class="scroll" role="region" aria-label="Confusion matrix: ${of}" tabindex="0"><table class="confusion">
+<caption>How often each label (a line) was answered with which (a column): ${of}.</caption>
 <thead><tr><td></td>${columns.map((label) => html`<th scope="col" class="number">${label}</th>`)}</tr></thead>
 <tbody>${labels.map(
     (label, truth) =>

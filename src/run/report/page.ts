@@ -27,11 +27,17 @@ const LINKS = [
   ["origin", "Origin"],
 ] as const;
 
-/** The whole page. */
+/** The page of a run. */
 export function page(story: Story, manifest: Manifest): string {
   const { maxGradNorm = 0 } = manifest.options as { readonly maxGradNorm?: number };
   const charts = chartsOf(story, maxGradNorm);
-  const body = html`${headline(story)}
+  return shell({
+    title: story.started ? `${story.started.model} on ${story.started.dataset}` : "A run",
+    version: manifest.versions.phinetune,
+    header: header(story, manifest),
+    links: LINKS,
+    charts,
+    body: html`${headline(story)}
 ${warningList(story)}
 ${curvesSection(charts)}
 ${metricsTable(story)}
@@ -39,8 +45,24 @@ ${labelsSection(story)}
 ${samplesSection(story)}
 ${dataSection(manifest, story)}
 ${optionsSection(manifest)}
-${originSection(manifest, story)}`;
-  const links = LINKS.filter(([id]) => body.text.includes(`<h2 id="${id}">`));
+${originSection(manifest, story)}`,
+  });
+}
+
+/** What pages differ in. */
+export interface PageParts {
+  readonly title: string;
+  readonly version: string;
+  readonly header: Html;
+  /** Sections that a page can have, in their order: those that it has are linked to. */
+  readonly links: readonly (readonly [id: string, title: string])[];
+  readonly charts: readonly Chart[];
+  readonly body: Html;
+}
+
+/** A whole page around its parts. */
+export function shell({ title, version, header, links: all, charts, body }: PageParts): string {
+  const links = all.filter(([id]) => body.text.includes(`<h2 id="${id}">`));
   const { style, program } = assets();
   return html`<!doctype html>
 <html lang="en">
@@ -49,13 +71,13 @@ ${originSection(manifest, story)}`;
 <meta http-equiv="Content-Security-Policy" content="${policy(style, program)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="generator" content="phinetune ${manifest.versions.phinetune}">
-<title>${story.started ? `${story.started.model} on ${story.started.dataset}` : "A run"} – phinetune</title>
+<meta name="generator" content="phinetune ${version}">
+<title>${title} – phinetune</title>
 <style>${new Html(style)}</style>
 </head>
 <body>
 <a class="skip" href="#main">To the content</a>
-${header(story, manifest)}
+${header}
 <nav aria-label="Sections"><ul>${links.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
 <main id="main">
 ${body}

@@ -31,7 +31,8 @@ function article({ prompt, reference, before, after }: Sample, index: number): H
   )}</div></article>`;
 }
 
-function quoted(text: string): Html {
+/** A text of a row or a model, cut where it is very long. */
+export function quoted(text: string): Html {
   if (text.trim() === "") return html`<p class="none">empty</p>`;
   const cut = text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text.trim();
   const rest = text.length - MAX_TEXT;
