@@ -8,7 +8,7 @@ import type { TrainOptions } from "./options.js";
 import { type PreparedRun, prepareRun } from "./prepared_run.js";
 import { checkRunFolder, openRunFolder, type RunFolder } from "./run/folder.js";
 import { createManifest, type Manifest, weightFiles } from "./run/manifest.js";
-import { writeReport } from "./run/report.js";
+import { writeModelCard, writeReport } from "./run/report.js";
 import { withTensorBoard } from "./run/tensorboard.js";
 import { isOutOfMemory } from "./runtime/errors.js";
 import { machineMemory } from "./runtime/machine.js";
@@ -170,6 +170,7 @@ async function* train(given: Training): AsyncGenerator<TrainEvent> {
     interrupted,
   });
   await writeReport(run.folder);
+  await writeModelCard(run.folder);
 }
 
 /** What is known before the first step. */
