@@ -3,6 +3,7 @@ import { dataSchema } from "./options/data.js";
 import { evalSchema } from "./options/eval.js";
 import { generateSchema } from "./options/generate.js";
 import { inspectSchema } from "./options/inspect.js";
+import { mergeSchema } from "./options/merge.js";
 import { planSchema } from "./options/plan.js";
 import { resolveOptions } from "./options/resolve.js";
 import type { Given, Resolved } from "./options/schema.js";
@@ -15,6 +16,7 @@ export const schemas = {
   data: dataSchema,
   eval: evalSchema,
   generate: generateSchema,
+  merge: mergeSchema,
   inspect: inspectSchema,
 } as const;
 

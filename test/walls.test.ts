@@ -31,6 +31,7 @@ const ROOMS = [
   "fine-tune.ts",
   "inspect.ts",
   "compare.ts",
+  "merge.ts",
   "plan.ts",
   "cli",
   "index.ts",

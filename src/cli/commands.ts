@@ -61,6 +61,16 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
     ],
     load: async () => (await import("./generate.js")).runGenerate,
   },
+  merge: {
+    summary: "work adapters into their base: a model without adapters",
+    about:
+      "Adds the change of each adapter to the weights of the base, in float32, and writes the result in the base's type and files, with its tokenizer. For one adapter it tells how far a logit is from that of base and adapter.",
+    examples: [
+      "phinetune merge --model microsoft/phi-1_5 --adapter runs/phi --output-dir phi-merged",
+      "phinetune merge --model M --adapter runs/a runs/b --adapter-weights 0.7 0.3 --dtype float32 --output-dir merged",
+    ],
+    load: async () => (await import("./merge.js")).runMerge,
+  },
   inspect: {
     summary: "write logits, loss and gradients of a batch, to compare with any other program",
     about:

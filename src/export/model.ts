@@ -11,7 +11,7 @@ import type { Tensor } from "../formats/tensor.js";
 import type { BaseModel } from "../models/base_model.js";
 
 /** Names of torch's types -> those of safetensors. */
-const DTYPES = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
+export const DTYPES = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
 export type SavedDtype = keyof typeof DTYPES;
 
 /** What is copied beside the weights, where the base has it. */
@@ -44,12 +44,27 @@ export async function saveModel(
   for (const [name, shape] of baseParameters(base))
     tensors.set(name, fromFloat32(values.get(name)!, DTYPES[dtype], shape));
   await writeSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
+  await writeConfig(folder, base, { dtype });
+  await copyTokenizer(base.folder, folder);
+}
+
+/** Writes config.json: that of the base, with what has changed. */
+export async function writeConfig(
+  folder: string,
+  base: BaseModel,
+  { dtype, ...changes }: { readonly dtype?: SavedDtype; readonly tie_word_embeddings?: boolean },
+): Promise<void> {
   // transformers 4 says `torch_dtype`, 5 says `dtype` and reads both.
   const key = "dtype" in base.json ? "dtype" : "torch_dtype";
-  const config = { ...base.json, architectures: [base.family.architecture], [key]: dtype };
+  const own = { architectures: [base.family.architecture], ...(dtype ? { [key]: dtype } : {}) };
+  const config = { ...base.json, ...own, ...changes };
   await writeFileAtomically(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** Copies the tokenizer and what else stands beside the weights. */
+export async function copyTokenizer(from: string, folder: string): Promise<void> {
   for (const name of COPIED) {
-    const source = join(base.folder, name);
+    const source = join(from, name);
     if (!(await stat(source).catch(() => undefined))) continue;
     await copyFile(source, join(folder, name)).catch((error: unknown) => {
       throw new PhinetuneError(fileFault("the file cannot be copied", source, error), error);
