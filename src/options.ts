@@ -1,4 +1,5 @@
 // The options of all commands, from one table each: names, types, defaults, ranges and help.
+import { chatSchema } from "./options/chat.js";
 import { dataSchema } from "./options/data.js";
 import { evalSchema } from "./options/eval.js";
 import { generateSchema } from "./options/generate.js";
@@ -16,6 +17,7 @@ export const schemas = {
   data: dataSchema,
   eval: evalSchema,
   generate: generateSchema,
+  chat: chatSchema,
   merge: mergeSchema,
   inspect: inspectSchema,
 } as const;

@@ -61,6 +61,16 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
     ],
     load: async () => (await import("./generate.js")).runGenerate,
   },
+  chat: {
+    summary: "talk to a model, with an adapter, without it, or with both side by side",
+    about:
+      "A conversation in the terminal, in the model's chat template or, without one, in Alpaca's prompt, which knows no earlier questions. Lines on standard input work as well. /base, /adapter and /both choose who answers; /reset forgets, /save FILE writes what was said.",
+    examples: [
+      "phinetune chat --model microsoft/phi-1_5 --adapter runs/phi",
+      "phinetune chat --model M --temperature 0.7 --top-p 0.9",
+    ],
+    load: async () => (await import("./chat.js")).runChat,
+  },
   merge: {
     summary: "work adapters into their base: a model without adapters",
     about:
