@@ -1,6 +1,7 @@
 // The options of all commands, from one table each: names, types, defaults, ranges and help.
 import { chatSchema } from "./options/chat.js";
 import { dataSchema } from "./options/data.js";
+import { doctorSchema } from "./options/doctor.js";
 import { evalSchema } from "./options/eval.js";
 import { generateSchema } from "./options/generate.js";
 import { inspectSchema } from "./options/inspect.js";
@@ -20,6 +21,7 @@ export const schemas = {
   chat: chatSchema,
   merge: mergeSchema,
   inspect: inspectSchema,
+  doctor: doctorSchema,
 } as const;
 
 export type CommandName = keyof typeof schemas;

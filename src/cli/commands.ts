@@ -88,6 +88,13 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
     examples: ["phinetune inspect --model M --adapter A --inputs inputs.json --output out.safetensors"],
     load: async () => (await import("./inspect.js")).runInspect,
   },
+  doctor: {
+    summary: "tell what this machine can do, what is wrong, and what mends it",
+    about:
+      "Looks at versions, onnxruntime and its arithmetic, processors, memory, disks and the cache of models. Exits with 1 where something keeps phinetune from working.",
+    examples: ["phinetune doctor", "phinetune doctor --json"],
+    load: async () => (await import("./doctor.js")).runDoctor,
+  },
 };
 
 export const commandNames = Object.keys(commands) as readonly CommandName[];

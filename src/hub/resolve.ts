@@ -8,9 +8,19 @@ import { fail, nearest } from "../errors.js";
 const HUB_NAME = /^([\w.-]+)\/([\w.-]+?)(?:@([\w./-]+))?$/;
 
 /** The hub cache, found as Python's huggingface_hub finds it. Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache */
-function cacheFolder(env: NodeJS.ProcessEnv): string {
+export function cacheFolder(env: NodeJS.ProcessEnv): string {
   if (env.HF_HUB_CACHE) return env.HF_HUB_CACHE;
   return join(env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface"), "hub");
+}
+
+/** Names of the models or data sets of which the cache has a snapshot. */
+export function cachedNames(kind: "models" | "datasets", env: NodeJS.ProcessEnv): readonly string[] {
+  const folder = cacheFolder(env);
+  if (!isFolder(folder)) return [];
+  return readdirSync(folder)
+    .filter((entry) => entry.startsWith(`${kind}--`) && isFolder(join(folder, entry, "snapshots")))
+    .map((entry) => entry.slice(kind.length + 2).replaceAll("--", "/"))
+    .sort();
 }
 
 /** The folder of a cached snapshot, if there is one. */

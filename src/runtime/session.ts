@@ -120,3 +120,9 @@ export async function runtimeVersion(): Promise<string> {
   const { env } = await import("onnxruntime-node");
   return env.versions.node ?? env.versions.common;
 }
+
+/** What onnxruntime's package can compute on, as it was built. */
+export async function runtimeProviders(): Promise<readonly string[]> {
+  const { listSupportedBackends } = await import("onnxruntime-node");
+  return listSupportedBackends().flatMap(({ name, bundled }) => (bundled ? [name] : []));
+}
