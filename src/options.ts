@@ -9,6 +9,7 @@ import { mergeSchema } from "./options/merge.js";
 import { planSchema } from "./options/plan.js";
 import { resolveOptions } from "./options/resolve.js";
 import type { Given, Resolved } from "./options/schema.js";
+import { serveSchema } from "./options/serve.js";
 import { trainSchema } from "./options/train.js";
 
 /** The options that each command has. */
@@ -19,6 +20,7 @@ export const schemas = {
   eval: evalSchema,
   generate: generateSchema,
   chat: chatSchema,
+  serve: serveSchema,
   merge: mergeSchema,
   inspect: inspectSchema,
   doctor: doctorSchema,

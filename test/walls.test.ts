@@ -33,6 +33,7 @@ const ROOMS = [
   "compare.ts",
   "merge.ts",
   "doctor.ts",
+  "serve",
   "plan.ts",
   "cli",
   "index.ts",

@@ -71,6 +71,16 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
     ],
     load: async () => (await import("./chat.js")).runChat,
   },
+  serve: {
+    summary: "answer OpenAI's clients over HTTP, from one base and any number of adapters",
+    about:
+      "Serves /v1/chat/completions, /v1/completions and /v1/models, streamed or whole. The base and each adapter are models of their own; a request chooses one by name. Listens to this machine only, unless --host says otherwise.",
+    examples: [
+      "phinetune serve --model microsoft/phi-1_5 --adapter runs/phi",
+      "phinetune serve --model M --adapter poet=runs/a clerk=runs/b --port 9000 --api-key secret",
+    ],
+    load: async () => (await import("./serve.js")).runServe,
+  },
   merge: {
     summary: "work adapters into their base: a model without adapters",
     about:
