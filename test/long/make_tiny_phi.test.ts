@@ -33,7 +33,7 @@ it("trains a model from scratch that predicts better than before", async () => {
   expect(losses[0]).toBeGreaterThan(7);
   expect(losses.at(-1)).toBeLessThan(losses[0]! - 1.5);
   const base = await openBaseModel(join(output, "tiny-phi"));
-  expect(base.config.vocabSize).toBe(2560);
+  expect(base.config.vocabSize).toBe(3072);
   expect(readFileSync(join(output, "tiny-phi", "README.md"), "utf8")).toContain("40 steps");
 });
 

@@ -22,14 +22,14 @@ test("a seed gives the same documents, whatever their number", () => {
   const sha256 = createHash("sha256")
     .update([...writeCorpus(1, 200)].join("\0"))
     .digest("hex");
-  expect(sha256).toMatchInlineSnapshot(`"0f55363eb3f27287789125f884d613bdc02fad0976cd2ad82b8a18c36502341d"`);
+  expect(sha256).toMatchInlineSnapshot(`"fa955eb44d1f53467f07c36761bae33d8decdc7b4c463a42b2ec856db16a3dad"`);
   expect([...writeCorpus(1, 50)]).toEqual(documents.slice(0, 50));
   expect([...writeCorpus(2, 50)]).not.toEqual(documents.slice(0, 50));
 });
 
 test("documents are short and different", () => {
   expect(new Set(documents).size).toBe(documents.length);
-  expect(Math.max(...documents.map(({ length }) => length))).toBeLessThan(1000);
+  expect(Math.max(...documents.map(({ length }) => length))).toBeLessThan(1500);
   expect(Math.min(...documents.map(({ length }) => length))).toBeGreaterThan(40);
 });
 

@@ -3,10 +3,10 @@
 export const tinyPhiConfig = {
   architectures: ["PhiForCausalLM"],
   model_type: "phi",
-  vocab_size: 2560,
+  vocab_size: 3072,
   hidden_size: 192,
   intermediate_size: 768,
-  num_hidden_layers: 4,
+  num_hidden_layers: 6,
   num_attention_heads: 6,
   num_key_value_heads: 6,
   hidden_act: "gelu_new",

@@ -17,8 +17,8 @@ import {
   rewriteSentences,
   shoutWords,
 } from "./corpus/language.js";
-import { tellLessons } from "./corpus/lessons.js";
 import { compareNumbers, countOn, doSums, sortNumbers, spellNumbers, writeSums } from "./corpus/numbers.js";
+import { writeQuiz } from "./corpus/quizzes.js";
 import { writeDay, writeStory } from "./corpus/stories.js";
 import {
   countWords,
@@ -64,18 +64,28 @@ const writers: readonly (readonly [weight: number, write: Writer])[] = [
   [4, findInLists],
   [2, tellCalendar],
   [2, tellErrands],
-  [10, tellLessons],
+  [90, writeQuiz],
   [1, writeLists],
 ];
 
-/** `count` documents of one to three short paragraphs; the first ones of a longer corpus are those of a shorter one. */
+const prose = writers.filter(([, write]) => write !== writeQuiz);
+
+/** Characters that a document has at least, so that rows of a batch are about as long. */
+const ENOUGH = 420;
+
+/** `count` documents of one to five paragraphs; the first ones of a longer corpus are those of a shorter one. */
 export function* writeCorpus(seed: number | string, count: number): Generator<string> {
   for (let i = 0; i < count; i++) yield writeDocument(createRandom(seed, "document", i));
 }
 
 function writeDocument(random: Random): string {
-  const [write, other] = [pickWeighted(random, writers), pickWeighted(random, writers)];
-  const first = write(random);
-  // Short ones get a companion, so that a document does not end after one line.
-  return first.length < 180 ? `${first}\n\n${other(random)}` : first;
+  const paragraphs: string[] = [];
+  // No document ends with a question and its answer: the base model does not learn to answer and be silent.
+  for (let isOver = false; !isOver; ) {
+    const isLong = paragraphs.join("").length >= ENOUGH;
+    const write = pickWeighted(random, isLong ? prose : writers);
+    paragraphs.push(write(random));
+    isOver = paragraphs.join("").length >= ENOUGH && write !== writeQuiz;
+  }
+  return paragraphs.join("\n\n");
 }

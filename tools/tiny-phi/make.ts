@@ -1,6 +1,6 @@
 // Nothing but a seed -> the assets of the package: corpus, tokenizer and instructions, and tiny-phi trained on them by phinetune itself.
 //
-//   node dist-tools/tools/tiny-phi/make.js [--work DIR] [--output assets] [--documents 120000] [--steps N]
+//   node dist-tools/tools/tiny-phi/make.js [--work DIR] [--output assets] [--documents 115000] [--steps N]
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,9 +15,9 @@ const { values: given } = parseArgs({
   options: {
     work: { type: "string", default: "runs/tiny-phi" },
     output: { type: "string", default: "assets" },
-    documents: { type: "string", default: "120000" },
+    documents: { type: "string", default: "115000" },
     steps: { type: "string", default: "-1" },
-    epochs: { type: "string", default: "1.2" },
+    epochs: { type: "string", default: "1" },
   },
 });
 
@@ -70,11 +70,12 @@ async function pretrain(): Promise<Trained> {
     sampleRows: 3,
     maxNewTokens: 60,
     maxLength: 256,
-    perDeviceTrainBatchSize: 32,
+    perDeviceTrainBatchSize: 16,
+    groupByLength: true,
     perDeviceEvalBatchSize: 32,
-    learningRate: 2e-3,
+    learningRate: 3e-3,
     lrSchedulerType: "cosine",
-    warmupSteps: 200,
+    warmupSteps: 300,
     weightDecay: 0.1,
     adamBeta2: 0.98,
     numTrainEpochs: Number(given.epochs),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { alpacaPrompt } from "../../src/data/alpaca.js";
 import { writeCorpus } from "./corpus.js";
-import { type InstructionRow, writeInstructions } from "./instructions.js";
+import { writeInstructions } from "./instructions.js";
 import { tokenizerConfig, trainTokenizer } from "./train_bpe.js";
 
 const SEED = 1;
@@ -17,7 +17,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     documents: { type: "string", default: "60000" },
-    vocabulary: { type: "string", default: "2560" },
+    vocabulary: { type: "string", default: "3072" },
   },
 });
 const [folder] = positionals;
@@ -38,17 +38,19 @@ function* asRows(texts: Iterable<string>): Generator<{ readonly text: string }> 
 }
 
 const rows = writeInstructions(SEED);
-/** What the tokenizer sees: plain text, and the rows as training shows them. */
-function* tokenizerTexts(train: readonly InstructionRow[]): Generator<string> {
-  yield* writeCorpus(SEED, SAMPLE);
-  for (const { instruction, input, output } of train) yield alpacaPrompt(instruction, input) + output;
+/** What the tokenizer sees: plain text, and the words around an instruction; not the instructions themselves. */
+function* tokenizerTexts(): Generator<string> {
+  for (const document of writeCorpus(SEED, SAMPLE)) {
+    yield document;
+    yield alpacaPrompt("", "text");
+  }
 }
 
 mkdirSync(join(folder, "instructions"), { recursive: true });
 for (const split of ["train", "validation", "test"] as const)
   writeFileSync(join(folder, "instructions", `${split}.jsonl`), lines(rows[split]));
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
-writeFileSync(join(folder, "tokenizer.json"), json(trainTokenizer(tokenizerTexts(rows.train), vocabulary)));
+writeFileSync(join(folder, "tokenizer.json"), json(trainTokenizer(tokenizerTexts(), vocabulary)));
 writeFileSync(join(folder, "tokenizer_config.json"), json(tokenizerConfig(CONTEXT_LENGTH)));
 writeFileSync(join(folder, "corpus.jsonl"), lines(asRows(writeCorpus(SEED, documents))));
 console.log(

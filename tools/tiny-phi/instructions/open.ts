@@ -138,7 +138,7 @@ function askPlural(random: Random): Question {
       ["Give the plural of the word.", "{one}"],
       "Form the plural of the word {one}.",
       ["Write the plural.", "{one}"],
-      "How do you call more than one {one}?",
+      "What do you call more than one {one}?",
     ],
     output: `The plural of ${one} is ${many}.`,
   };
@@ -273,7 +273,7 @@ const factWordings: Readonly<Record<(typeof facts)[number]["kind"], readonly str
     "Say where {subject} works.",
     "What is the place of work of {subject}?",
   ],
-  colour: ["What colour is {subject}?", "Say what colour {subject} is.", "Which colour has {subject}?"],
+  colour: ["What colour is {subject}?", "Say what colour {subject} is.", "Which colour does {subject} have?"],
   taste: ["How does {subject} taste?", "Say how {subject} tastes.", "What is the taste of {subject}?"],
   origin: [
     "Where does {subject} come from?",
