@@ -1,5 +1,5 @@
 // LoRA settings, each trained and scored with several seeds on the embedded model -> the measured tables of docs/lora.md.
-// npm run build; node bench/lora_tables.mjs [--only GROUP]… [--seeds 3] [--steps 250] [--eval-rows 200] [--output docs/lora.md] [--tables-only]
+// npm run build; node bench/lora_tables.mjs [--only GROUP]… [--seeds 3] [--steps 150] [--eval-rows 200] [--output docs/lora.md] [--tables-only]
 // What is finished is kept in runs/lora_tables and not done again (after a change of src, remove it); --tables-only writes the tables of what is there.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -15,7 +15,7 @@ const { values: given } = parseArgs({
   options: {
     only: { type: "string", multiple: true, default: [] },
     seeds: { type: "string", default: "3" },
-    steps: { type: "string", default: "250" },
+    steps: { type: "string", default: "150" },
     "eval-rows": { type: "string", default: "200" },
     folder: { type: "string", default: "runs/lora_tables" },
     output: { type: "string", default: "docs/lora.md" },
