@@ -3,6 +3,7 @@ import { chatSchema } from "./options/chat.js";
 import { dataSchema } from "./options/data.js";
 import { doctorSchema } from "./options/doctor.js";
 import { evalSchema } from "./options/eval.js";
+import { exportSchema } from "./options/export.js";
 import { generateSchema } from "./options/generate.js";
 import { inspectSchema } from "./options/inspect.js";
 import { mergeSchema } from "./options/merge.js";
@@ -22,6 +23,7 @@ export const schemas = {
   chat: chatSchema,
   serve: serveSchema,
   merge: mergeSchema,
+  export: exportSchema,
   inspect: inspectSchema,
   doctor: doctorSchema,
 } as const;

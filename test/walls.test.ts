@@ -32,6 +32,7 @@ const ROOMS = [
   "inspect.ts",
   "compare.ts",
   "merge.ts",
+  "export.ts",
   "doctor.ts",
   "serve",
   "plan.ts",

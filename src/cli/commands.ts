@@ -91,6 +91,16 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
     ],
     load: async () => (await import("./merge.js")).runMerge,
   },
+  export: {
+    summary: "write a model or an adapter for llama.cpp (GGUF)",
+    about:
+      "Writes the base, with an adapter worked in where one is given, as one GGUF file with its tokenizer and chat template; or, with --what adapter, the adapter alone, to be loaded onto the exported base. What llama.cpp would not compute alike is refused.",
+    examples: [
+      "phinetune export --model microsoft/phi-1_5 --adapter runs/phi --outtype q8_0 --output phi.gguf",
+      "phinetune export --model microsoft/phi-1_5 --adapter runs/phi --what adapter --output phi-lora.gguf",
+    ],
+    load: async () => (await import("./export.js")).runExport,
+  },
   inspect: {
     summary: "write logits, loss and gradients of a batch, to compare with any other program",
     about:

@@ -1,6 +1,6 @@
 // Bytes -> a file that appears under its name only when all of it is on the disk.
 import { randomUUID } from "node:crypto";
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { open, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { PhinetuneError } from "../errors.js";
@@ -13,10 +13,20 @@ export function temporaryName(name: string): string {
 
 const TEMPORARY = /^\..+\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
-/** Removes what a killed process left half-written in a folder. */
-export function removeLeftovers(folder: string): void {
-  for (const name of readdirSync(folder))
-    if (TEMPORARY.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+/** Removes what a killed process left half-written in a folder. @param olderThan milliseconds, where other processes may be writing */
+export function removeLeftovers(
+  folder: string,
+  { olderThan = 0 }: { readonly olderThan?: number } = {},
+): void {
+  const isOld = (path: string) => {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats !== undefined && Date.now() - stats.mtimeMs >= olderThan;
+  };
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (TEMPORARY.test(name) && (olderThan === 0 || isOld(path)))
+      rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -26,7 +36,7 @@ export function removeLeftovers(folder: string): void {
  */
 export async function writeFileAtomically(
   path: string,
-  content: Uint8Array | string | Iterable<Uint8Array>,
+  content: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, temporaryName(basename(path)));
@@ -41,6 +51,8 @@ export async function writeFileAtomically(
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
+    // A fault of the pieces themselves says more.
+    if (error instanceof PhinetuneError) throw error;
     throw new PhinetuneError(fileFault("the file cannot be written", path, error), error);
   }
   await syncFolder(folder);

@@ -9,7 +9,7 @@ import { applyRotary, type Rope } from "../nn/rotary.js";
 import { readHeads } from "./config.js";
 import { defineFamily, EMBEDDING, type ModelConfig, type Module, OUTPUT_HEAD } from "./family.js";
 
-interface PhiConfig extends ModelConfig {
+export interface PhiConfig extends ModelConfig {
   readonly intermediateSize: number;
   readonly activation: ActivationName;
   readonly normEpsilon: number;
@@ -31,7 +31,7 @@ export const phi = defineFamily<PhiConfig>({
       ...heads,
       hiddenSize,
       vocabSize: config.size("vocab_size", 51200),
-      layers: config.size("num_hidden_layers", 24),
+      layers: config.layers(24),
       intermediateSize: config.size("intermediate_size", 8192),
       maxPositions: config.size("max_position_embeddings", 2048),
       activation: config.activation("hidden_act", "gelu_new"),
@@ -91,7 +91,7 @@ export const phi = defineFamily<PhiConfig>({
     );
     for (let layer = 0; layer < config.layers; layer++) {
       const input = x;
-      x = atPath(`model.layers.${layer}`, () => block(context, config, layer, input, bias));
+      x = context.block(`model.layers.${layer}`, () => block(context, config, layer, input, bias));
     }
     return norm(context, config, x, "model.final_layernorm");
   },
