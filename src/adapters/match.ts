@@ -6,8 +6,13 @@ import type { LoraConfig } from "./config.js";
 
 /** Compiles a Python regular expression that must match the whole text. */
 function fullMatch(pattern: string, option: string, faults: Fault[]): RegExp {
+  return compile(`^(?:${pattern.replaceAll("(?P<", "(?<")})$`, pattern, option, faults);
+}
+
+/** @param pattern what the user wrote, for messages */
+function compile(source: string, pattern: string, option: string, faults: Fault[]): RegExp {
   try {
-    return new RegExp(`^(?:${pattern.replaceAll("(?P<", "(?<")})$`, "s");
+    return new RegExp(source, "s");
   } catch (error) {
     faults.push({
       code: "adapter",
@@ -138,7 +143,9 @@ function layerFilter(
 ): (path: string) => boolean {
   if (!layers || layers.length === 0) return () => true;
   const regexes = patterns?.length
-    ? patterns.map((pattern) => new RegExp(`^(?:.*?\\.)?${pattern}\\.(\\d+)\\.`))
+    ? patterns.map((pattern) =>
+        compile(`^(?:.*?\\.)?${pattern}\\.(\\d+)\\.`, pattern, "layers_pattern", faults),
+      )
     : [/^.*?\.[^.]*\.(\d+)\./];
   const layerOf = (path: string) => {
     for (const regex of regexes) {

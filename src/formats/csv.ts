@@ -34,11 +34,12 @@ export async function* readCsvRows(path: string, delimiter: "," | "\t"): AsyncGe
 }
 
 function headerFault({ cells, line }: Record, path: string): Fault | undefined {
-  const twice = [...new Set(cells.filter((name, i) => cells.indexOf(name) !== i))];
-  if (twice.length === 0) return undefined;
+  const [names, twice] = [new Set<string>(), new Set<string>()];
+  for (const name of cells) (names.has(name) ? twice : names).add(name);
+  if (twice.size === 0) return undefined;
   return {
     code: "data",
-    what: `the header names ${twice.map((name) => JSON.stringify(name)).join(", ")} more than once`,
+    what: `the header names ${listed([...twice].map((name) => JSON.stringify(name)))} more than once`,
     where: `${path}, line ${line}`,
     fix: "give every column its own name",
   };
@@ -51,10 +52,15 @@ function nameCells({ cells, line }: Record, header: readonly string[], path: str
   }
   return {
     code: "data",
-    what: `the row has ${cells.length} columns, the header has ${header.length} (${header.join(", ")})`,
+    what: `the row has ${cells.length} columns, the header has ${header.length} (${listed(header)})`,
     where: `${path}, line ${line}`,
     fix: "put a value that contains the separator, a quote or a line break in double quotes",
   };
+}
+
+/** Each row may have this fault: a long header is not repeated in full. */
+function listed(names: readonly string[], limit = 20): string {
+  return names.slice(0, limit).join(", ") + (names.length > limit ? ", …" : "");
 }
 
 async function* readRecords(path: string, delimiter: string): AsyncGenerator<Record | Fault> {

@@ -66,8 +66,21 @@ function skipString(bytes: Uint8Array, start: number, end: number): number {
   }
 }
 
+/** As JSON.parse, but values that are nested too deeply are an error as well. */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (isDeeper(value, MAX_DEPTH)) throw new SyntaxError(`values are nested deeper than ${MAX_DEPTH}`);
+  return value;
+}
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return depth === 0 || members.some((member) => isDeeper(member, depth - 1));
+}
+
 /**
- * The first fault of the one JSON value in `bytes` from `start` to `end`; undefined where JSON.parse would accept it.
+ * The first fault of the one JSON value in `bytes` from `start` to `end`; undefined where `parseJson` would accept it.
  * The bytes must be valid UTF-8. With `uniqueKeys`, a key that occurs twice in one object is a fault too.
  */
 export function findJsonFault(

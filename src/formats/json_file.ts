@@ -1,6 +1,7 @@
 // A JSON file -> the object in it, with errors that name the file.
 import { readFile } from "node:fs/promises";
 import { fail } from "../errors.js";
+import { parseJson } from "./json.js";
 
 /** A configuration file larger than this is not one. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -21,7 +22,7 @@ export async function readJsonObject(path: string, what: string): Promise<Readon
     fail("file", `${what} has ${bytes.length} bytes; at most ${MAX_BYTES} are expected`, { where: path });
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    value = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     fail("format", `${what} is not valid JSON: ${(error as Error).message}`, { where: path, cause: error });
   }

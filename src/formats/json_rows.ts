@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 import type { Row } from "../data/types.js";
 import type { Fault } from "../errors.js";
-import { findJsonFault, placeOf, skipSpace, skipValue } from "./json.js";
+import { findJsonFault, parseJson, placeOf, skipSpace, skipValue } from "./json.js";
 import { findUtf8Fault, readLineBlocks, withoutByteOrderMark } from "./lines.js";
 
 const NEWLINE = 0x0a;
@@ -49,7 +49,7 @@ function parseLine(bytes: Buffer, path: string, line: number): Row | Fault {
 /** The value, or undefined when the bytes (valid UTF-8) are no JSON. */
 function tryParse(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString("utf8"));
+    return parseJson(bytes.toString("utf8"));
   } catch {
     return undefined;
   }
@@ -125,25 +125,26 @@ function* readWrappedList(bytes: Buffer, start: number, path: string): Generator
     yield syntaxFault(bytes, path);
     return;
   }
-  const names: string[] = [];
-  const lists: { readonly name: string; readonly start: number }[] = [];
+  /** Where the value of each field starts; of a name that occurs twice the last, as in JSON.parse. */
+  const starts = new Map<string, number>();
   for (let at = skipSpace(bytes, start + 1); bytes[at] === 0x22; ) {
     const keyEnd = skipValue(bytes, at);
     const name = tryParse(bytes.subarray(at, keyEnd)) as string;
     const valueStart = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
-    names.push(name);
-    if (bytes[valueStart] === OPEN_BRACKET) lists.push({ name, start: valueStart });
+    starts.set(name, valueStart);
     at = skipSpace(bytes, skipSpace(bytes, skipValue(bytes, valueStart)) + 1);
   }
+  const names = [...starts.keys()];
+  const lists = names.filter((name) => bytes[starts.get(name)!] === OPEN_BRACKET);
   const [list] = lists;
-  if (list !== undefined && lists.length === 1) yield* readList(bytes, list.start, path);
+  if (list !== undefined && lists.length === 1) yield* readList(bytes, starts.get(list)!, path);
   else {
     yield {
       code: "data",
       what:
         lists.length === 0
           ? `the file holds one object (${names.join(", ")}) without a list of rows`
-          : `the file holds an object with ${lists.length} lists (${lists.map(({ name }) => name).join(", ")}); which one has the rows is not clear`,
+          : `the file holds an object with ${lists.length} lists (${lists.join(", ")}); which one has the rows is not clear`,
       where: path,
       fix: "write the rows as one list of objects, [{…}, {…}], or as JSON Lines (.jsonl)",
     };

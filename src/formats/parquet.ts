@@ -17,6 +17,7 @@ import {
 import { compressors } from "hyparquet-compressors";
 import type { Row } from "../data/types.js";
 import type { Fault } from "../errors.js";
+import { parseJson } from "./json.js";
 import { checkPages, type Levels } from "./parquet_pages.js";
 
 type Decompressor = NonNullable<Compressors[CompressionCodec]>;
@@ -198,7 +199,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const parsers: Partial<ParquetParsers> = {
   stringFromBytes: (bytes) => utf8.decode(bytes),
-  jsonFromBytes: (bytes) => JSON.parse(utf8.decode(bytes)) as unknown,
+  jsonFromBytes: (bytes) => parseJson(utf8.decode(bytes)),
   dateFromDays: (days) => isoTime(BigInt(days) * 86400n, 0).slice(0, -"T00:00:00Z".length),
   timestampFromMilliseconds: (units) => isoTime(units, 3),
   timestampFromMicroseconds: (units) => isoTime(units, 6),

@@ -7,6 +7,8 @@ import type { Rope, RopeScaling } from "../nn/rotary.js";
 export interface ConfigReader {
   /** A whole number of at least 1. */
   size(key: string, fallback?: number): number;
+  /** `num_hidden_layers`. */
+  layers(fallback?: number): number;
   /** A number of at least 0. */
   number(key: string, fallback: number): number;
   flag(key: string, fallback: boolean): boolean;
@@ -22,6 +24,9 @@ export interface ConfigReader {
 }
 
 type Json = Readonly<Record<string, unknown>>;
+
+/** Each layer is listed with its modules: a damaged number must not fill the memory. */
+const MAX_LAYERS = 10_000;
 
 /** A reader over a parsed config.json; `where` is shown in errors. */
 export function createConfigReader(json: Json, where: string): ConfigReader {
@@ -50,6 +55,14 @@ export function createConfigReader(json: Json, where: string): ConfigReader {
       (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31,
       "a whole number of at least 1",
     );
+  const layers = (fallback?: number) =>
+    numberAt(
+      json,
+      "num_hidden_layers",
+      fallback,
+      (x) => Number.isInteger(x) && x >= 1 && x <= MAX_LAYERS,
+      `a whole number from 1 to ${MAX_LAYERS}`,
+    );
 
   function scaling(source: Json): RopeScaling {
     const type = source.rope_type ?? source.type ?? "default";
@@ -71,6 +84,7 @@ export function createConfigReader(json: Json, where: string): ConfigReader {
 
   return {
     size,
+    layers,
     number: (key, fallback) => numberAt(json, key, fallback, (x) => x >= 0, "a number of at least 0"),
     flag(key, fallback) {
       const value = given(json, key) ? json[key] : fallback;
@@ -83,7 +97,7 @@ export function createConfigReader(json: Json, where: string): ConfigReader {
       if (typeof value === "string" && Object.hasOwn(activations, value)) return value as ActivationName;
       refuse(
         `"${key}" is ${JSON.stringify(value)}; implemented are ${Object.keys(activations).join(", ")}`,
-        suggestion(String(value), Object.keys(activations)),
+        typeof value === "string" ? suggestion(value, Object.keys(activations)) : undefined,
       );
       return fallback;
     },
@@ -98,7 +112,7 @@ export function createConfigReader(json: Json, where: string): ConfigReader {
         return value;
       }
       refuse(
-        `"${key}" must hold one of ${allowed.join(", ")} for each of the ${json.num_hidden_layers} layers`,
+        `"${key}" must hold one of ${allowed.join(", ")} for each of the ${JSON.stringify(json.num_hidden_layers)} layers`,
       );
       return undefined;
     },

@@ -25,7 +25,7 @@ export interface LlamaConfig extends ModelConfig {
 export function readLlamaConfig(config: ConfigReader): LlamaConfig {
   const hiddenSize = config.size("hidden_size");
   const heads = readHeads(config, hiddenSize, "head_dim");
-  const layers = config.size("num_hidden_layers");
+  const layers = config.layers();
   const attentionBias = config.flag("attention_bias", false);
   return {
     ...heads,
@@ -90,7 +90,7 @@ export function llamaForward(context: ModelContext, config: LlamaConfig): Value 
   let x = context.embedding(context.inputs.ids, EMBEDDING);
   for (let layer = 0; layer < config.layers; layer++) {
     const [input, bias] = [x, attentionBias(context.inputs, config.windows[layer])];
-    x = atPath(`model.layers.${layer}`, () => block(context, config, layer, input, bias));
+    x = context.block(`model.layers.${layer}`, () => block(context, config, layer, input, bias));
   }
   return norm(context, config, x, "model.norm");
 }

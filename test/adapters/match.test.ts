@@ -62,6 +62,11 @@ describe("target modules", () => {
       "cannot be combined",
     );
   });
+  it("in layers of a pattern that is no regular expression are refused", () => {
+    expect(() => targets({ layersToTransform: [1], layersPattern: ["layers", "("] })).toThrow(
+      /layers_pattern: "\(" is not a regular expression/,
+    );
+  });
   it("can be excluded by name or regular expression", () => {
     expect(targets({ excludeModules: ["fc1", "v_proj"] })).toEqual([
       "0.self_attn.q_proj",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { findJsonFault, placeOf, skipSpace, skipValue } from "../../src/formats/json.js";
+import { findJsonFault, parseJson, placeOf, skipSpace, skipValue } from "../../src/formats/json.js";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
@@ -94,6 +94,19 @@ describe("the place and the words", () => {
     expect(findJsonFault(bytes)).toBeUndefined();
     expect(findJsonFault(bytes, { uniqueKeys: true })?.offset).toBe(12);
     expect(findJsonFault(bytesOf('{"a":{"b":1},"\\u0061":3}'), { uniqueKeys: true })?.what).toContain('"a"');
+  });
+
+  test.each([
+    ["[", "]"],
+    ['{"a":', "}"],
+  ])("1000 nested %s are read, one more is refused, by both", (open, close) => {
+    const nested = (depth: number) => `${open.repeat(depth)}1${close.repeat(depth)}`;
+    expect(() => parseJson(nested(1000))).not.toThrow();
+    expect(findJsonFault(bytesOf(nested(1000)))).toBeUndefined();
+    for (const depth of [1001, 60_000]) {
+      expect(() => parseJson(nested(depth))).toThrow("nested deeper than 1000");
+      expect(findJsonFault(bytesOf(nested(depth)))?.what).toContain("nested deeper than 1000");
+    }
   });
 
   test("a million open brackets are refused, quickly and without overflow", () => {

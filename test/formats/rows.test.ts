@@ -51,6 +51,13 @@ describe("JSON", () => {
     expect(await readAll(path)).toMatchObject([1, 2, 3].map((line) => ({ source: path, line })));
   });
 
+  test("a field that occurs twice is the last of the two, as in JSON.parse", async () => {
+    expect(await fieldsOf(fileWith(".json", '{"data": [{"a": 1}], "data": [{"a": 2}]}'))).toEqual([{ a: 2 }]);
+    expect(await faultsOf(fileWith(".json", '{"data": [{"a": 1}], "data": 7}'))).toEqual([
+      "the file holds one object (data) without a list of rows · ",
+    ]);
+  });
+
   test("JSON Lines under the name .json", async () => {
     expect(await fieldsOf(fileWith(".json", '{"a":1}\n{"a":2}\n'))).toEqual([{ a: 1 }, { a: 2 }]);
   });
@@ -107,6 +114,12 @@ describe("JSON", () => {
     ['{"data": []}', ["the file holds no rows · "]],
   ])("%j", async (text, faults) => {
     expect(await faultsOf(fileWith(".json", text))).toEqual(faults);
+  });
+
+  test.each([".json", ".jsonl"])("%s: a row that is nested too deeply", async (extension) => {
+    const row = `{"a": ${"[".repeat(5000)}${"]".repeat(5000)}}`;
+    const [fault] = await faultsOf(fileWith(extension, extension === ".json" ? `[${row}]` : row));
+    expect(fault).toMatch(/^not valid JSON: values are nested deeper than 1000 · line 1, column 100\d$/);
   });
 
   test("invalid UTF-8 with line and byte; UTF-16 by name", async () => {
@@ -276,6 +289,19 @@ describe("CSV", () => {
     ["", ["the file holds no rows · "]],
   ])("%j", async (text, faults) => {
     expect(await faultsOf(fileWith(".csv", text))).toEqual(faults);
+  });
+
+  test("a header of very many columns: at once, and not repeated in full for each row", async () => {
+    const names = Array.from({ length: 100_000 }, (_, i) => `c${i}`);
+    const rows = "1\n".repeat(50);
+    const started = performance.now();
+    const faults = await faultsOf(fileWith(".csv", `${names}\n${rows}`));
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(faults).toHaveLength(50);
+    expect(faults[0]).toMatch(/the header has 100000 \(c0, .*c19, …\) · line 2$/);
+    expect((await faultsOf(fileWith(".csv", `${names},${names}\n${rows}`)))[0]).toMatch(
+      /"c19", … more than once/,
+    );
   });
 
   test("invalid UTF-8", async () => {

@@ -86,7 +86,8 @@ test("every fault of an index and its shards is told at once", async () => {
   expect(lines[7]).toContain("lies outside");
 });
 
-test.each([[{}], [{ weight_map: ["a"] }], ["{"]])("a broken index: %j", async (content) => {
+const deep = `{"weight_map": {"a": ${"[".repeat(5000)}${"]".repeat(5000)}}}`;
+test.each([[{}], [{ weight_map: ["a"] }], ["{"], [deep]])("a broken index: %j", async (content) => {
   expect(await faultsOf(folderWith({ "model.safetensors.index.json": content }))).toMatch(/index/);
 });
 

@@ -240,6 +240,16 @@ describe("damaged files", () => {
     expect(() => build({ ...jsonOf("llama"), normalizer: nested })).toThrow(/nested more than 32 deep/);
   });
 
+  it.each(["tokenizer.json", "tokenizer_config.json"])("%s: values nested too deeply", async (name) => {
+    for (const file of ["tokenizer.json", "tokenizer_config.json"])
+      writeFileSync(join(folder, file), readFileSync(join(fixtures, "llama3", file)));
+    const deep = `"deep":${"[".repeat(5000)}${"]".repeat(5000)},"decoder":`;
+    const text = readFileSync(join(folder, name), "utf8");
+    writeFileSync(join(folder, name), `{${deep}0,${text.trimStart().slice(1)}`);
+    await expect(loadTokenizer(folder)).rejects.toThrow(/nested deeper than 1000 · .*json$/);
+    writeFileSync(join(folder, "tokenizer_config.json"), "{}");
+  });
+
   it("are refused when they are cut anywhere", async () => {
     const bytes = readFileSync(join(fixtures, "llama", "tokenizer.json"));
     await fc.assert(

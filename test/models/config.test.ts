@@ -60,6 +60,20 @@ describe("a configuration", () => {
     ).toEqual([4, undefined]);
     expect(() => read("qwen2", { use_sliding_window: true, layer_types: ["x"] })).toThrow("layer_types");
   });
+  it("does not make a list of a billion layers", () => {
+    for (const modelType of ["phi", "llama", "qwen2"])
+      expect(() => read(modelType, { num_hidden_layers: 2 ** 31 - 1 })).toThrow(
+        '"num_hidden_layers" is 2147483647; it must be a whole number from 1 to 10000',
+      );
+  });
+  it("with an object that has no text form is refused", async () => {
+    const formless = { toString: 0, valueOf: 0 };
+    expect(() => read("llama", { hidden_act: formless })).toThrow('"hidden_act" is {"toString":0');
+    const layers = { use_sliding_window: true, layer_types: ["x"], num_hidden_layers: formless };
+    expect(() => read("qwen2", layers)).toThrow(/layer_types.*"toString"/s);
+    const folder = await createTinyModel("llama", { overrides: { architectures: [formless] } });
+    await expect(openBaseModel(folder)).rejects.toThrow(PhinetuneError);
+  });
   it("of any content is read or refused, never a crash", () => {
     for (const modelType of ["phi", "llama", "qwen2"]) {
       const keys = [
