@@ -1,5 +1,5 @@
-// phinetune beside transformers + PEFT: the same training step, in turns, as ratios. Prints each measurement and a summary.
-// node bench/compare_step.mjs --model DIR --python PYTHON [--rounds 3] [--steps 5] [--bf16]
+// phinetune beside transformers + PEFT: the same training step in several programs, in turns. Prints each measurement and a summary.
+// node bench/compare_step.mjs --model DIR --python PYTHON [--rounds 3] [--steps 5] [--programs fp32,int8,peft-fp32,peft-bf16]
 // DIR is made by: PYTHON bench/peft_step.py --make --model DIR --layers 4
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -10,53 +10,56 @@ const { values: given } = parseArgs({
     python: { type: "string", default: "python3" },
     rounds: { type: "string", default: "3" },
     steps: { type: "string", default: "5" },
-    bf16: { type: "boolean", default: false },
+    programs: { type: "string", default: "fp32,int8,peft-fp32,peft-bf16" },
   },
 });
 const here = new URL(".", import.meta.url).pathname;
-const run = (program, args) => {
-  const lines = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
-    .trim()
-    .split("\n");
-  console.log(lines.at(-1));
-  return JSON.parse(lines.at(-1));
+const ours = [process.execPath, `${here}phinetune_step.mjs`];
+const theirs = [given.python, `${here}peft_step.py`];
+const programs = {
+  fp32: ours,
+  int8: [...ours, "--load-in-8bit"],
+  "peft-fp32": theirs,
+  "peft-bf16": [...theirs, "--bf16"],
 };
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const MiB = 2 ** 20;
 
-const pairs = [];
-for (let round = 0; round < Number(given.rounds); round++) {
-  const ours = run(process.execPath, [
-    `${here}phinetune_step.mjs`,
-    "--model",
-    given.model,
-    "--steps",
-    given.steps,
-  ]);
-  const theirs = run(given.python, [
-    `${here}peft_step.py`,
-    "--model",
-    given.model,
-    "--steps",
-    given.steps,
-    ...(given.bf16 ? ["--bf16"] : []),
-  ]);
-  pairs.push({
-    speed: ours.tokens_per_second / theirs.tokens_per_second,
-    memory: ours.peak_rss_bytes / MiB / theirs.peak_rss_mib,
-    ours,
-    theirs,
-  });
+/** One process, one measurement. */
+function measure(name) {
+  const [program, ...words] = [...programs[name], "--model", given.model, "--steps", given.steps];
+  const lines = execFileSync(program, words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  const last = lines.trim().split("\n").at(-1);
+  console.log(last);
+  const result = JSON.parse(last);
+  return {
+    speed: result.tokens_per_second,
+    memory: result.peak_rss_mib ?? result.peak_rss_bytes / MiB,
+    seconds: result.median_step_seconds ?? result.step_seconds_median,
+  };
 }
-const show = (name, values) =>
+
+const names = given.programs.split(",");
+const rounds = [];
+// The first run of a program fills its caches, on the disk and of files in memory, and does not count.
+for (const name of names) measure(name);
+for (let round = 0; round < Number(given.rounds); round++)
+  rounds.push(Object.fromEntries(names.map((name) => [name, measure(name)])));
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const spread = (values, digits) =>
+  `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)})`;
+for (const name of names) {
+  const of = (key) => rounds.map((round) => round[name][key]);
   console.log(
-    `${name}: median ${median(values).toFixed(2)}, ${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)}`,
+    `${name}: step ${spread(of("seconds"), 2)} s, ${spread(of("speed"), 0)} tokens/s, peak ${spread(of("memory"), 0)} MiB`,
   );
-show(
-  "tokens/s, phinetune / PEFT",
-  pairs.map(({ speed }) => speed),
-);
-show(
-  "peak memory, phinetune / PEFT",
-  pairs.map(({ memory }) => memory),
-);
+}
+// Ratios of the same round, for the machine is not the same in another one.
+for (const name of names.filter((each) => programs[each][0] === ours[0])) {
+  for (const other of names.filter((each) => programs[each][0] !== ours[0])) {
+    const ratios = (key) => rounds.map((round) => round[name][key] / round[other][key]);
+    console.log(
+      `${name} / ${other}: tokens/s ${spread(ratios("speed"), 2)}, peak memory ${spread(ratios("memory"), 2)}`,
+    );
+  }
+}

@@ -1,11 +1,12 @@
 // Times training steps of phinetune on random tokens; prints one JSON line. Run `npm run build` first.
-// node bench/phinetune_step.mjs --model DIR [--batch 2] [--length 256] [--steps 5] [--warmup 2] [--threads 2] [--r 8]
+// node bench/phinetune_step.mjs --model DIR [--batch 2] [--length 256] [--steps 5] [--warmup 2] [--threads 2] [--r 8] [--load-in-8bit]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { planAdapter } from "../dist/adapters/attach.js";
 import { defaultLoraConfig } from "../dist/adapters/config.js";
 import { initialValues } from "../dist/adapters/initial.js";
 import { openBaseModel } from "../dist/models/base_model.js";
+import { inStorage } from "../dist/quantize/storage.js";
 import { createRandom } from "../dist/random.js";
 import { createTrainState, trainingLoop } from "../dist/train/loop.js";
 import { createObjective } from "../dist/train/objective.js";
@@ -19,6 +20,7 @@ const { values: given } = parseArgs({
     warmup: { type: "string", default: "2" },
     threads: { type: "string", default: "2" },
     r: { type: "string", default: "8" },
+    "load-in-8bit": { type: "boolean", default: false },
   },
 });
 const [B, T, steps, warmup, numThreads, r] = [
@@ -30,7 +32,8 @@ const [B, T, steps, warmup, numThreads, r] = [
   given.r,
 ].map(Number);
 const started = performance.now();
-const base = await openBaseModel(given.model);
+const loadIn8bit = given["load-in-8bit"];
+const base = await inStorage(await openBaseModel(given.model), { loadIn8bit });
 const plan = planAdapter(base, {
   ...defaultLoraConfig,
   r,
@@ -80,6 +83,7 @@ const status = Object.fromEntries(
 console.log(
   JSON.stringify({
     program: "phinetune",
+    weights: loadIn8bit ? "int8" : "float32",
     step_seconds_median: median,
     step_seconds_min: sorted[0],
     tokens_per_second: (B * T) / median,

@@ -19,11 +19,12 @@ import { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
 import { resolveDataset, resolveModel } from "./hub/resolve.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import type { EvalOptions } from "./options.js";
+import { inInt8 } from "./quantize/storage.js";
 
 /** How far the work on one model is. */
 export interface CompareProgress {
   readonly system: string;
-  readonly part: "loss" | "answers" | "likelihood";
+  readonly part: "rounding" | "loss" | "answers" | "likelihood";
   readonly done: number;
   readonly rows: number;
 }
@@ -36,24 +37,25 @@ interface System {
 /** Yields progress, and returns everything. @throws PhinetuneError before any work when model, adapters or rows do not fit */
 export async function* compareModels(options: EvalOptions): AsyncGenerator<CompareProgress, CompareResult> {
   const extract = extractorOf(options);
-  const base = await openBaseModel(resolveModel(options.model));
-  const tokenizer = await loadTokenizer(base.folder);
+  const opened = await openBaseModel(resolveModel(options.model));
+  const tokenizer = await loadTokenizer(opened.folder);
   const systems: System[] = [{ name: "base", trained: undefined }];
   for (const folder of options.adapter ?? [])
-    systems.push({ name: folder, trained: await loadPeftAdapter(folder, base) });
+    systems.push({ name: folder, trained: await loadPeftAdapter(folder, opened) });
   const rows = readRows(resolveDataset(options.dataset));
   const prepared = await prepareDataset({
     ...options,
-    maxLength: lengthLimit(options.maxLength, base.config.maxPositions),
+    maxLength: lengthLimit(options.maxLength, opened.config.maxPositions),
     rows,
     tokenizer,
-    vocabSize: base.config.vocabSize,
+    vocabSize: opened.config.vocabSize,
   });
   const count =
     options.maxRows > 0 ? Math.min(options.maxRows, prepared.encoded.length) : prepared.encoded.length;
   const encoded = prepared.encoded.slice(0, count);
   const questions = encoded.map((example, i) => questionOf(prepared.rows[i]!, example, tokenizer));
 
+  const base = options.loadIn8bit ? yield* rounded(opened) : opened;
   const settings = { labels: options.labels, extract, resamples: options.resamples, seed: options.seed };
   const works: Work[] = [];
   const results: SystemResult[] = [];
@@ -75,6 +77,15 @@ export async function* compareModels(options: EvalOptions): AsyncGenerator<Compa
     statistics: prepared.statistics,
     systems: results,
   };
+}
+
+async function* rounded(base: BaseModel): AsyncGenerator<CompareProgress, BaseModel> {
+  const rounding = inInt8(base);
+  for (;;) {
+    const { done, value } = await rounding.next();
+    if (done) return value;
+    yield { system: "base", part: "rounding", done: value.done, rows: value.modules };
+  }
 }
 
 function extractorOf({ answerExtractor, answerPattern }: EvalOptions): Extractor {

@@ -26,6 +26,7 @@ import { createExaminer } from "./train/examine.js";
 import { createTrainState, type TrainState, trainingLoop } from "./train/loop.js";
 import { adviceOn, largestPart, type MemoryParts, totalOf } from "./train/memory.js";
 import { createObjective } from "./train/objective.js";
+import { epochSettings } from "./train/training_data.js";
 import { noWatch, watchStep } from "./train/watch.js";
 
 /** What a caller can do while a run goes on. */
@@ -46,7 +47,7 @@ export async function* fineTune(
   const resumed = resumeFromCheckpoint && findCheckpoint(resumeFromCheckpoint, outputDir);
   const overwrite = { overwrite: options.overwriteOutputDir };
   if (!resumed) checkRunFolder(outputDir, overwrite);
-  const prepared = await prepareRun(options);
+  const prepared = yield* prepareRun(options);
   const { base, tokenizer, subject, data, estimate } = prepared;
   const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
   const manifest = await createManifest(options, files, data.statistics);
@@ -113,17 +114,13 @@ async function* train(given: Training): AsyncGenerator<TrainEvent> {
   if (from) yield run.record({ type: "saved", step: state.step, path: basename(from.path) });
   else yield* examine("before");
 
-  const objective = await createObjective(base, trained.plan, { numThreads: options.numThreads });
+  const { numThreads, gradientCheckpointing } = options;
+  const { chunks } = estimate;
+  const how = { numThreads, gradientCheckpointing, chunks };
+  const objective = await createObjective(base, trained.plan, how);
   let saved = state.step;
   try {
-    const batchesOf = (epoch: number) =>
-      batchesOfEpoch(data.train, {
-        batchSize: options.perDeviceTrainBatchSize,
-        seed: options.seed,
-        epoch,
-        groupByLength: options.groupByLength,
-        padTokenId: data.padTokenId,
-      });
+    const batchesOf = (epoch: number) => batchesOfEpoch(data.train, epochSettings(data, options, epoch));
     if (!signal?.aborted) {
       for await (const event of trainingLoop(trained.plan, objective, batchesOf, state, loop)) {
         yield run.record(event);
@@ -176,7 +173,7 @@ async function* train(given: Training): AsyncGenerator<TrainEvent> {
 /** What is known before the first step. */
 function introduction(
   { model, dataset }: TrainOptions,
-  { base, subject, data, loop }: PreparedRun,
+  { base, subject, data, packing, loop }: PreparedRun,
 ): readonly TrainEvent[] {
   const { trainable, all } = countParameters(base, subject.trained.plan);
   return [
@@ -187,6 +184,7 @@ function introduction(
       train_rows: data.train.length,
       eval_rows: data.held.length,
       dropped_rows: data.statistics.rows - data.statistics.kept,
+      ...(packing ? { packing } : {}),
       trainable_params: trainable,
       all_params: all,
       modules: subject.trained.plan.targets.size,
@@ -219,7 +217,7 @@ function explained(error: unknown, parts: MemoryParts): Error {
   );
 }
 
-/** Options that change where and how often something is written, but nothing that is computed. */
+/** Options that change where and how often something is written, or what is kept in memory, but no number that is computed. */
 const UNCOUNTED: readonly string[] = [
   "outputDir",
   "overwriteOutputDir",
@@ -229,6 +227,7 @@ const UNCOUNTED: readonly string[] = [
   "loggingSteps",
   "reportTo",
   "memoryCheck",
+  "gradientCheckpointing",
 ];
 
 /** What a checkpoint is held against when a run goes on; files by their names, for folders may move. */

@@ -15,6 +15,7 @@ import { createGraph } from "./graph/graph.js";
 import { reshape } from "./graph/ops.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import { OUTPUT_HEAD } from "./models/family.js";
+import { inStorage } from "./quantize/storage.js";
 import { createSession, type SessionOptions } from "./runtime/session.js";
 import { createObjective } from "./train/objective.js";
 
@@ -25,6 +26,8 @@ export interface InspectOptions extends SessionOptions {
   readonly adapter?: string | undefined;
   /** `full`: the gradients of the whole model instead of an adapter's. */
   readonly method?: "lora" | "full" | undefined;
+  /** Frozen linear layers on 8-bit numbers. */
+  readonly loadIn8bit?: boolean | undefined;
   /** JSON file with `input_ids`, and if wanted `attention_mask` and `labels`: lists of rows of equal length. */
   readonly inputs: string;
   /** safetensors file to write. */
@@ -41,8 +44,9 @@ export interface Inspection {
  * The loss is the mean over labels other than -100 after the shift by one; without trained labels there is none.
  */
 export async function inspect(options: InspectOptions): Promise<Inspection> {
-  const base = await openBaseModel(options.model);
-  const trained = await trainedPart(options, base);
+  const opened = await openBaseModel(options.model);
+  const trained = await trainedPart(options, opened);
+  const base = await inStorage(opened, options);
   const batch = await readBatch(options.inputs, base.config.vocabSize);
   const tensors = new Map<string, Tensor>();
   const values = trained?.values ?? new Map<string, Float32Array>();
@@ -148,8 +152,8 @@ async function readBatch(path: string, vocabSize: number): Promise<Batch> {
   const attentionMask = matrix(
     "attention_mask",
     () => 1,
-    (bit) => bit === 0 || bit === 1,
-    "0 or 1",
+    (row) => row >= 0 && row <= T,
+    "0 for padding, 1 for a token, or the number of the token's row where several share a sequence",
   );
   const labels = matrix(
     "labels",
@@ -157,6 +161,16 @@ async function readBatch(path: string, vocabSize: number): Promise<Batch> {
     (id) => id === IGNORED_LABEL || isId(id),
     `-100 or an id below ${vocabSize}`,
   );
+  for (let b = 0; b < B; b++) {
+    const rows = attentionMask.subarray(b * T, (b + 1) * T).filter((row) => row > 0);
+    const falling = rows.findIndex((row, i) => i > 0 && row < rows[i - 1]!);
+    if (falling > 0)
+      faults.push({
+        code: "data",
+        what: `"attention_mask" goes from ${rows[falling - 1]} down to ${rows[falling]} in row ${b + 1}; rows that share a sequence are numbered in ascending order`,
+        where: path,
+      });
+  }
   failIfAny(faults);
   return { B, T, inputIds, attentionMask, labels, rows: Array.from({ length: B }, (_, i) => i) };
 }

@@ -1,12 +1,12 @@
 // Options of a run -> what it would train, on what, with how much memory and time; nothing is written.
 import type { Target } from "./adapters/method.js";
 import { countParameters, type TrainableParameter } from "./adapters/plan.js";
-import { batchesOfEpoch } from "./data/batches.js";
+import { batchesOfEpoch, type PackingFigures } from "./data/batches.js";
 import type { DatasetStatistics } from "./data/statistics.js";
 import type { Batch } from "./data/types.js";
 import { elementCount } from "./formats/tensor.js";
 import type { PlanOptions } from "./options.js";
-import { prepareRun } from "./prepared_run.js";
+import { type PreparedRun, prepareRun } from "./prepared_run.js";
 import { checkRunFolder } from "./run/folder.js";
 import { machineMemory } from "./runtime/machine.js";
 import { type Calibration, calibrate, calibrationBatches } from "./train/calibrate.js";
@@ -15,7 +15,7 @@ import type { Sizes } from "./train/estimate.js";
 import { evaluationSeconds, type Schedule, scheduleOf } from "./train/forecast.js";
 import { adviceOn, type MemoryParts, totalOf } from "./train/memory.js";
 import { createObjective } from "./train/objective.js";
-import type { TrainingData } from "./train/training_data.js";
+import { epochSettings, type TrainingData } from "./train/training_data.js";
 
 /** Modules that are alike. */
 export interface ModuleGroup {
@@ -39,6 +39,8 @@ export interface RunPlan {
   readonly statistics: DatasetStatistics;
   /** Share of the tokens in the batches of the first epoch that is padding. */
   readonly padding_share: number;
+  /** null where rows are not packed. */
+  readonly packing: PackingFigures | null;
   readonly schedule: Schedule;
   readonly memory: {
     readonly parts: MemoryParts;
@@ -69,7 +71,7 @@ export async function planRun(
   const { outputDir, resumeFromCheckpoint, overwriteOutputDir: overwrite } = options;
   if (resumeFromCheckpoint) findCheckpoint(resumeFromCheckpoint, outputDir);
   else checkRunFolder(outputDir, { overwrite });
-  const { base, subject, data, loop, estimate } = await prepareRun(options);
+  const { base, subject, data, packing, loop, estimate } = await prepared(options, tell);
   const { trained } = subject;
   const { trainable, all } = countParameters(base, trained.plan);
   let { parts } = estimate;
@@ -82,7 +84,10 @@ export async function planRun(
     );
     const tokens = estimate.sizes.map(paddedTokens);
     const chosen = calibrationBatches(tokens, options.calibrationSteps);
-    const objective = await createObjective(base, trained.plan, { numThreads: options.numThreads });
+    const { numThreads, gradientCheckpointing } = options;
+    const { chunks } = estimate;
+    const how = { numThreads, gradientCheckpointing, chunks };
+    const objective = await createObjective(base, trained.plan, how);
     try {
       const batches = pickBatches(data, options, chosen);
       calibration = await calibrate(objective, trained, batches, { limit: CALIBRATION_SECONDS, loop });
@@ -110,6 +115,7 @@ export async function planRun(
     eval_rows: data.held.length,
     statistics: data.statistics,
     padding_share: 1 - data.train.reduce((sum, { inputIds }) => sum + inputIds.length, 0) / padded,
+    packing: packing ?? null,
     schedule,
     memory: {
       parts,
@@ -123,17 +129,23 @@ export async function planRun(
   };
 }
 
+async function prepared(options: PlanOptions, tell: (doing: string) => void): Promise<PreparedRun> {
+  const preparing = prepareRun(options);
+  for (;;) {
+    const { done, value } = await preparing.next();
+    if (done) return value;
+    if (value.repaired !== undefined) tell(`made again, for it was damaged: ${value.repaired}`);
+    if (value.done === 0) tell(`rounding the weights of ${value.modules} layers to 8 bits …`);
+  }
+}
+
 const paddedTokens = ({ B, T }: Sizes) => B! * T!;
 
 /** Batches of the first epoch, in the order of their numbers as given. */
-function pickBatches(
-  { train, padTokenId }: TrainingData,
-  { perDeviceTrainBatchSize: batchSize, seed, groupByLength }: PlanOptions,
-  numbers: readonly number[],
-): readonly Batch[] {
+function pickBatches(data: TrainingData, options: PlanOptions, numbers: readonly number[]): readonly Batch[] {
   const picked = new Map<number, Batch>();
   let number = 0;
-  for (const batch of batchesOfEpoch(train, { batchSize, seed, epoch: 0, groupByLength, padTokenId })) {
+  for (const batch of batchesOfEpoch(data.train, epochSettings(data, options, 0))) {
     if (numbers.includes(number)) picked.set(number, batch);
     number++;
   }

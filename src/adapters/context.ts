@@ -1,6 +1,6 @@
 // A base model and, if any, an adapter plan -> the context in which the model's graph is built.
 import { concat, gather, gemm, mulByScalar, reshape } from "../graph/ops.js";
-import { atPath, input, type Value, weight } from "../graph/value.js";
+import { atPath, inBlock, input, type Value, weight } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
 import { parametersOf } from "../models/family.js";
 import type { ModelContext, ModelInputs } from "../nn/context.js";
@@ -12,6 +12,8 @@ export interface ContextOptions {
   readonly plan?: TrainingPlan | undefined;
   /** Whether dropout acts; its noise becomes inputs of the graph. */
   readonly training?: boolean;
+  /** Whether the inner values of blocks are computed again for gradients instead of kept. */
+  readonly checkpointing?: boolean | undefined;
   /** Whether keys and values of earlier tokens are inputs, and those of all tokens results. */
   readonly cache?: boolean;
   /** Rows of the rotary tables; the model's own maximum by default. */
@@ -28,7 +30,7 @@ export interface BuiltContext extends ModelContext {
 /** Creates the context of one graph. */
 export function createContext(
   base: BaseModel,
-  { plan, training = false, cache = false, maxPositions }: ContextOptions,
+  { plan, training = false, checkpointing = false, cache = false, maxPositions }: ContextOptions,
 ): BuiltContext {
   const { config } = base;
   const inputs: ModelInputs = {
@@ -46,12 +48,16 @@ export function createContext(
   const linears = new Map(base.modules.map((module) => [module.path, module]));
   const noise = training ? noiseInputs() : undefined;
 
+  /** The trained value of a parameter, if it has one: its own, or that of the embedding which a tied head follows. */
+  function trainedParameter(name: string): Value | undefined {
+    const stored = baseTensorName(base, name);
+    return trained.get(name) ?? (plan?.ensureWeightTying ? trained.get(stored) : undefined);
+  }
+
   function parameter(name: string): Value {
-    const known = trained.get(name) ?? frozen.get(name);
+    const known = trainedParameter(name) ?? frozen.get(name);
     if (known) return known;
     const stored = baseTensorName(base, name);
-    const follows = stored !== name && plan?.ensureWeightTying ? trained.get(stored) : undefined;
-    if (follows) return follows;
     // Where a tied head stays behind while the embedding is trained, the frozen weight takes the head's name.
     const label = trained.has(stored) ? name : stored;
     const value = frozen.get(label) ?? weight(label, base.tensors.get(stored)!);
@@ -65,16 +71,20 @@ export function createContext(
     trained,
     present,
     parameter,
-    linear: (x, path) =>
+    linear: (x, path, rows) =>
       atPath(path, () => {
         const bias = parametersOf(linears.get(path)!).has(`${path}.bias`)
           ? parameter(`${path}.bias`)
           : undefined;
-        const y = gemm(x, parameter(`${path}.weight`), { transB: true, c: bias });
+        const name = `${path}.weight`;
+        const y =
+          base.storage && !trainedParameter(name)
+            ? base.storage.linear(x, path, bias)
+            : gemm(x, parameter(name), { transB: true, c: bias });
         const target = plan?.targets.get(path);
         if (!plan?.method || !target) return y;
         const drop = (value: Value) =>
-          noise && target.dropout > 0 ? dropElements(value, target.dropout, path, noise) : value;
+          noise && target.dropout > 0 ? dropElements(value, target.dropout, path, noise, rows) : value;
         return plan.method.linear(x, y, target, adapted(path), drop);
       }),
     embedding: (ids, path) =>
@@ -84,6 +94,7 @@ export function createContext(
         const target = plan?.targets.get(path);
         return plan?.method && target ? plan.method.embedding(flat, y, target, adapted(path)) : y;
       }),
+    block: (path, build) => atPath(path, () => (checkpointing ? inBlock(path, build) : build())),
     dropout: (x, p, path) =>
       atPath(path, () => (noise && p > 0 ? mulByScalar(dropElements(x, p, path, noise), 1 / (1 - p)) : x)),
     cached(layer, key, value) {

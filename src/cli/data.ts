@@ -12,7 +12,9 @@ export async function runData({ options, terminal }: Invocation<"data">): Promis
     { loadTokenizer },
     { readRows },
     { prepareDataset },
-    { lengthLimit },
+    { lengthLimit, paddingId },
+    { packingFigures },
+    { trainSchema },
   ] = await Promise.all([
     import("../hub/resolve.js"),
     import("../models/base_model.js"),
@@ -20,6 +22,8 @@ export async function runData({ options, terminal }: Invocation<"data">): Promis
     import("../formats/rows.js"),
     import("../data/prepare.js"),
     import("../data/encode.js"),
+    import("../data/batches.js"),
+    import("../options/train.js"),
   ]);
   const base = await openBaseModel(resolveModel(options.model));
   const tokenizer = await loadTokenizer(base.folder);
@@ -35,14 +39,26 @@ export async function runData({ options, terminal }: Invocation<"data">): Promis
   });
   if (rows > 0 && start > encoded.length)
     fail("usage", `--start is ${start}; there are ${encoded.length} rows to show`);
+  // In batches as `train` makes them unless told otherwise.
+  const { perDeviceTrainBatchSize, seed, groupByLength } = trainSchema.table;
+  const packing = packingFigures(encoded, {
+    batchSize: perDeviceTrainBatchSize.default,
+    seed: seed.default,
+    epoch: 0,
+    groupByLength: groupByLength.default,
+    padTokenId: paddingId(tokenizer),
+    packedLength: options.packing ? maxLength : undefined,
+  });
   const shown: ShownRow[] = encoded
     .slice(start - 1, start - 1 + rows)
     .map((row, i) => showRow(row, start + i, tokenizer));
   if (json) {
-    out.write(`${JSON.stringify({ format, statistics, dropped, rows: shown })}\n`);
+    out.write(
+      `${JSON.stringify({ format, statistics, ...(packing ? { packing } : {}), dropped, rows: shown })}\n`,
+    );
     return 0;
   }
   for (const row of shown) out.write(`${rowHeading(row, out)}\n${tokensText(row, out)}\n\n`);
-  out.write(figuresText(format, statistics, maxLength, out));
+  out.write(figuresText(format, statistics, maxLength, packing, out));
   return 0;
 }

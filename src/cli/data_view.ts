@@ -1,8 +1,9 @@
 // Encoded rows and their figures -> text in which it can be seen what is trained.
+import type { PackingFigures } from "../data/batches.js";
 import type { DatasetStatistics } from "../data/statistics.js";
 import { type Encoded, IGNORED_LABEL } from "../data/types.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
-import { count, plural, share } from "./quantities.js";
+import { count, packingText, plural, share } from "./quantities.js";
 import { type Output, printable } from "./terminal.js";
 
 /** Tokens one after another that are alike. */
@@ -98,6 +99,7 @@ export function figuresText(
   format: string,
   statistics: DatasetStatistics,
   maxLength: number,
+  packing: PackingFigures | undefined,
   out: Output,
 ): string {
   const {
@@ -138,6 +140,7 @@ export function figuresText(
       "cut",
       `${plural(truncatedRows, "row")} lost ${plural(truncatedTokens, "token")} at --max-length ${maxLength}`,
     );
+  if (packing) row("packed", packingText(packing));
   const most = Math.max(...histogram.map((entry) => entry.rows), 1);
   for (const { upTo, rows: n } of histogram)
     row("", `${`to ${upTo}`.padEnd(9)}${"▇".repeat(Math.round((30 * n) / most))} ${count(n)}`);

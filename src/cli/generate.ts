@@ -13,10 +13,11 @@ type Options = Invocation<"generate">["options"];
 export async function runGenerate({ options, terminal, isGiven }: Invocation<"generate">): Promise<ExitCode> {
   const { out, log, json } = terminal;
   const words = options.instruction === undefined ? (options.prompt ?? (await readStandardInput())) : "";
-  const [{ resolveModel }, { openBaseModel }, { loadTokenizer }] = await Promise.all([
+  const [{ resolveModel }, { openBaseModel }, { loadTokenizer }, { inStorage }] = await Promise.all([
     import("../hub/resolve.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
+    import("../quantize/storage.js"),
   ]);
   const [{ checkVocabulary, encodePrompt }, { loadPeftAdapter }, { createGenerator }, { streamAnswer }] =
     await Promise.all([
@@ -25,7 +26,11 @@ export async function runGenerate({ options, terminal, isGiven }: Invocation<"ge
       import("../evaluate/generate.js"),
       import("../evaluate/answers.js"),
     ]);
-  const base = await openBaseModel(resolveModel(options.model));
+  const base = await inStorage(await openBaseModel(resolveModel(options.model)), options, (progress) => {
+    if (log.width !== undefined)
+      log.write(`\r\u001b[Krounding weights to 8 bits: ${progress.done + 1}/${progress.modules}`);
+    if (progress.done + 1 === progress.modules) log.write(log.width === undefined ? "" : "\r\u001b[K");
+  });
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
   const adapter = options.adapter === undefined ? undefined : await loadPeftAdapter(options.adapter, base);

@@ -2,7 +2,7 @@
 import type { RunPlan } from "../plan.js";
 import type { MemoryParts } from "../train/memory.js";
 import { trainableLine } from "./progress.js";
-import { bytes, count, duration, plural, share } from "./quantities.js";
+import { bytes, count, duration, packingText, plural, share } from "./quantities.js";
 import type { Output } from "./terminal.js";
 
 type Row = readonly [name: string, value: string];
@@ -40,7 +40,7 @@ function trainedRows(plan: RunPlan): Row[] {
   ];
 }
 
-function dataRows({ statistics, train_rows, eval_rows, padding_share }: RunPlan): Row[] {
+function dataRows({ statistics, train_rows, eval_rows, padding_share, packing }: RunPlan): Row[] {
   const { rows, kept, dropped, truncatedRows, truncatedTokens, tokens, trainedTokens } = statistics;
   const { answers, answersEndingInEos, length, histogram } = statistics;
   const most = Math.max(1, ...histogram.map((entry) => entry.rows));
@@ -59,7 +59,9 @@ function dataRows({ statistics, train_rows, eval_rows, padding_share }: RunPlan)
       `${count(tokens)}, of which ${count(trainedTokens)} (${share(trainedTokens, tokens)}) are trained`,
     ],
     ["answers", `${count(answers)}, of which ${share(answersEndingInEos, 1)} end with a trained end token`],
-    ["padding", `${share(padding_share, 1)} of the tokens in the batches of the first epoch`],
+    packing
+      ? ["packed", packingText(packing)]
+      : ["padding", `${share(padding_share, 1)} of the tokens in the batches of the first epoch`],
     [
       "length",
       `${length.min} to ${length.max} tokens, mean ${length.mean.toFixed(1)}, median ${length.median}`,

@@ -1,6 +1,6 @@
 // Events of a run -> what is shown while it goes: one line that is redrawn in a terminal, plain lines elsewhere.
 import type { StartedEvent, StepEvent, TrainEvent } from "../train/events.js";
-import { bytes, count, duration, loss, plural } from "./quantities.js";
+import { bytes, count, duration, loss, packingText, plural } from "./quantities.js";
 import type { Output } from "./terminal.js";
 
 export interface Progress {
@@ -73,6 +73,7 @@ export function createProgress(output: Output, { loggingSteps, interval = 80 }: 
           note(
             `${plural(event.train_rows, "row")} to train on, ${count(event.eval_rows)} held out, ${count(event.dropped_rows)} left out; ${plural(event.max_steps, "step")}, ${plural(event.modules, "adapted module")}`,
           );
+          if (event.packing) note(`packed: ${packingText(event.packing)}`);
           note(trainableLine(event));
           return draw(
             event.eval_rows > 0 ? "evaluating the base on the held-out rows …" : "preparing the first step …",
@@ -81,6 +82,11 @@ export function createProgress(output: Output, { loggingSteps, interval = 80 }: 
           note(`expected memory: ${bytes(event.memory_bytes)} at the peak`);
           for (const warning of event.warnings) note(`${output.paint("warning:", "yellow")} ${warning}`);
           return;
+        case "rounding":
+          if (event.repaired !== undefined)
+            note(`${output.paint("warning:", "yellow")} made again, for it was damaged: ${event.repaired}`);
+          if (event.done === 0) note(`rounding the weights of ${plural(event.modules, "layer")} to 8 bits …`);
+          return draw(`rounding weights to 8 bits: ${event.done}/${event.modules}`);
         case "step":
           return showStep(event);
         case "evaluated":

@@ -1,4 +1,5 @@
 // Numbers -> the short texts that a person reads.
+import type { PackingFigures } from "../data/batches.js";
 
 /** `4,096` */
 export function count(n: number): string {
@@ -31,6 +32,11 @@ export function loss(value: number): string {
 /** `63.9 %`; 0 of 0 is 0. */
 export function share(part: number, whole: number): string {
   return `${whole === 0 ? "0.0" : ((100 * part) / whole).toFixed(1)} %`;
+}
+
+/** `131 sequences of at most 1,024 tokens; 0.4 % of the tokens in batches is padding, without packing 3.1 %` */
+export function packingText({ sequences, limit, padding, unpacked }: PackingFigures): string {
+  return `${plural(sequences, "sequence")} of at most ${count(limit)} tokens; ${share(padding, 1)} of the tokens in batches is padding, without packing ${share(unpacked, 1)}`;
 }
 
 /** `1 row`, `2 rows` */

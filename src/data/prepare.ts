@@ -12,7 +12,7 @@ import { detectFormat, type RowFormat, type RowOptions } from "./formats.js";
 import { collectInto, renderExample } from "./shapes.js";
 import { type DatasetStatistics, type DroppedRow, summarize } from "./statistics.js";
 import { readTokenized } from "./tokenized.js";
-import { type Encoded, type Example, IGNORED_LABEL, type Row, type Segment } from "./types.js";
+import type { Encoded, Row } from "./types.js";
 
 export interface PrepareSettings extends EncodeSettings, RowOptions {
   readonly rows: AsyncIterable<Row> | Iterable<Row>;
@@ -26,8 +26,6 @@ export interface PreparedDataset {
   readonly format: RowFormat;
   /** The rows that can be trained on, in the order of the file. */
   readonly encoded: readonly Encoded[];
-  /** What each of `encoded` was rendered from; for rows of token ids, their decoded text. */
-  readonly examples: readonly Example[];
   /** What each of `encoded` was in the file. */
   readonly rows: readonly Row[];
   readonly dropped: readonly DroppedRow[];
@@ -54,37 +52,31 @@ export async function prepareDataset(settings: PrepareSettings): Promise<Prepare
   const faults: Fault[] = [];
   const collector = collectInto(faults);
   const encoded: Encoded[] = [];
-  const examples: Example[] = [];
   const kept: Row[] = [];
   const dropped: DroppedRow[] = [];
-  const keep = (
-    row: Row,
-    result: Encoded | { readonly dropped: DropReason },
-    example: () => Example,
-  ): void => {
+  const keep = (row: Row, result: Encoded | { readonly dropped: DropReason }): void => {
     if ("dropped" in result) {
       dropped.push({ source: row.source, line: row.line, reason: result.dropped });
       return;
     }
     encoded.push(result);
     kept.push(row);
-    examples.push(example());
   };
   for (const row of rows) {
     if (format === "tokenized") {
       const given = readTokenized(row, vocabSize, collector, columns);
-      if (given) keep(row, truncateEncoded(given, settings), () => decodeExample(given, tokenizer));
+      if (given) keep(row, truncateEncoded(given, settings));
       continue;
     }
     if (!tokenizer) failWithoutTokenizer(row);
     const example = renderExample(row, format, tokenizer, collector, columns);
     // With faults found, the rows after them are only looked at for more.
-    if (example && faults.length === 0) keep(row, encodeExample(example, tokenizer, settings), () => example);
+    if (example && faults.length === 0) keep(row, encodeExample(example, tokenizer, settings));
   }
   failIfAny(faults);
   const statistics = summarize(encoded, dropped, tokenizer?.stopTokenIds ?? []);
   if (encoded.length === 0) failWithNothingLeft(statistics, settings);
-  return { format, encoded, examples, rows: kept, dropped, statistics };
+  return { format, encoded, rows: kept, dropped, statistics };
 }
 
 function failWithoutTokenizer({ source, line }: Row): never {
@@ -92,25 +84,6 @@ function failWithoutTokenizer({ source, line }: Row): never {
     where: `${source}:${line}`,
     fix: "add the model's tokenizer.json, or give rows with input_ids",
   });
-}
-
-/** The text of token ids (the ids themselves without a tokenizer), a segment for each stretch of trained or untrained tokens. */
-function decodeExample(
-  { source, line, inputIds, labels }: Encoded,
-  tokenizer: Tokenizer | undefined,
-): Example {
-  const segments: Segment[] = [];
-  for (let start = 0, end = 0; start < inputIds.length; start = end) {
-    const trained = labels[start] !== IGNORED_LABEL;
-    while (end < inputIds.length && (labels[end] !== IGNORED_LABEL) === trained) end++;
-    segments.push({
-      text:
-        tokenizer?.decode(inputIds.subarray(start, end), { skipSpecialTokens: false }) ??
-        inputIds.subarray(start, end).join(" "),
-      trained,
-    });
-  }
-  return { source, line, segments };
 }
 
 function failWithNothingLeft({ rows, dropped }: DatasetStatistics, { maxLength }: PrepareSettings): never {

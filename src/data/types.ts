@@ -35,14 +35,14 @@ export interface Encoded {
 /** Label of a position that does not count in the loss. */
 export const IGNORED_LABEL = -100;
 
-/** B examples padded to T tokens, row-major [B, T]. */
+/** B sequences padded to T tokens, row-major [B, T]; a sequence is one row, or several where rows are packed. */
 export interface Batch {
   readonly B: number;
   readonly T: number;
   readonly inputIds: Int32Array;
-  /** 1 for real tokens, 0 for padding. */
+  /** For real tokens the number of their row within its sequence, from 1: only 1 where rows are not packed. 0 for padding. */
   readonly attentionMask: Int32Array;
   readonly labels: Int32Array;
-  /** Index of each example in the data set, for messages and events. */
+  /** Index of each row in the data set, in the order in which they stand. */
   readonly rows: readonly number[];
 }

@@ -1,14 +1,12 @@
 // A batch with labels -> the loss of its trained tokens. The one place where labels are shifted, and where means are formed.
 
-import { type BuiltContext, createContext } from "../adapters/context.js";
+import { createContext } from "../adapters/context.js";
 import type { TrainingPlan } from "../adapters/plan.js";
 import { type Batch, IGNORED_LABEL } from "../data/types.js";
 import { createGraph, type Graph } from "../graph/graph.js";
-import { argMax, crossEntropy, gather } from "../graph/ops.js";
-import { input, type Value } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
-import { OUTPUT_HEAD } from "../models/family.js";
 import { createSession, int64, type NDArray, type SessionOptions } from "../runtime/session.js";
+import { type Chunks, chunkInputs, chunksFor, predictions } from "./loss_head.js";
 
 /** Sums over trained tokens; their quotients are the only means in phinetune. */
 export interface LossSums {
@@ -35,14 +33,16 @@ export interface Targets {
   readonly ids: readonly number[];
 }
 
-/** The trained positions of a batch, in order: position t predicts the label of t + 1. */
-export function shiftedTargets({ B, T, labels }: Batch): Targets {
+/** The trained positions of a batch, in order: position t predicts the label of t + 1, but not the first of the next row. */
+export function shiftedTargets({ B, T, labels, attentionMask }: Batch): Targets {
   const rows: number[] = [];
   const ids: number[] = [];
   for (let b = 0; b < B; b++) {
     for (let t = 0; t + 1 < T; t++) {
       const label = labels[b * T + t + 1]!;
       if (label === IGNORED_LABEL) continue;
+      const [row, next] = [attentionMask[b * T + t]!, attentionMask[b * T + t + 1]!];
+      if (row > 0 && next > row) continue;
       rows.push(b * T + t);
       ids.push(label);
     }
@@ -50,14 +50,16 @@ export function shiftedTargets({ B, T, labels }: Batch): Targets {
   return { rows, ids };
 }
 
-/** Position of each token in its sequence: the number of real tokens before it. */
+/** Position of each token in its row: the number of real tokens of that row before it. The mask numbers the rows. */
 export function positionsOf(attentionMask: Int32Array, B: number, T: number): number[] {
   const positions = new Array<number>(B * T);
   for (let b = 0; b < B; b++) {
-    let position = -1;
+    let [row, position] = [0, 0];
     for (let t = 0; t < T; t++) {
-      position += attentionMask[b * T + t]!;
-      positions[b * T + t] = Math.max(position, 0);
+      const current = attentionMask[b * T + t]!;
+      if (current > 0) position = current === row ? position + 1 : 0;
+      if (current > 0) row = current;
+      positions[b * T + t] = position;
     }
   }
   return positions;
@@ -78,28 +80,18 @@ export function modelInputs({
   };
 }
 
-/** The inputs of a graph that has a loss. */
+/** The inputs of a graph that has a loss. @param chunks as its head was built; one chunk where left out */
 export function lossInputs(
   batch: Batch,
   { rows, ids }: Targets = shiftedTargets(batch),
+  chunks: Chunks = { count: 1, rows: 1 },
 ): Record<string, NDArray> {
   return {
     ...modelInputs(batch),
+    ...chunkInputs(chunks, rows.length),
     target_rows: { dims: [rows.length], data: int64(rows) },
     target_ids: { dims: [ids.length], data: int64(ids) },
   };
-}
-
-/** Builds logits of the M trained positions only, and their loss: the full logits [B*T, V] are never made. */
-export function buildLoss(
-  context: BuiltContext,
-  base: BaseModel,
-): { readonly sum: Value; readonly losses: Value; readonly logits: Value } {
-  const hidden = base.family.forward(context, base.config); // [B*T, D]
-  const rows = input("target_rows", "int64", ["M"]);
-  const ids = input("target_ids", "int64", ["M"]);
-  const logits = context.linear(gather(hidden, rows), OUTPUT_HEAD); // [M, V]
-  return { ...crossEntropy(logits, ids), logits };
 }
 
 /** How a model predicts the trained tokens of one example. */
@@ -123,9 +115,13 @@ export interface LossEvaluator {
 }
 
 /** The graph of the token losses and the most probable tokens, without gradients. */
-export function buildLossGraph(base: BaseModel, plan: TrainingPlan | undefined): Graph {
-  const { losses, logits } = buildLoss(createContext(base, { plan }), base);
-  return createGraph({ losses, predicted: argMax(logits, 1) });
+export function buildLossGraph(
+  base: BaseModel,
+  plan: TrainingPlan | undefined,
+  { count }: Chunks = chunksFor(base, undefined),
+): Graph {
+  const context = createContext(base, { plan });
+  return createGraph({ ...predictions(context, base.family.forward(context, base.config), count) });
 }
 
 /** Prepares evaluation of the base, or of the base with what is trained. */
@@ -134,7 +130,8 @@ export async function createLossEvaluator(
   plan: TrainingPlan | undefined,
   options: SessionOptions = {},
 ): Promise<LossEvaluator> {
-  const session = await createSession(buildLossGraph(base, plan), options);
+  const chunks = chunksFor(base, undefined);
+  const session = await createSession(buildLossGraph(base, plan, chunks), options);
 
   async function* score(
     batches: Iterable<Batch>,
@@ -143,7 +140,10 @@ export async function createLossEvaluator(
     for (const batch of batches) {
       const targets = shiftedTargets(batch);
       if (targets.ids.length === 0) continue;
-      const result = await session.run({ ...lossInputs(batch, targets), ...trainedInputs(plan, trained) });
+      const result = await session.run({
+        ...lossInputs(batch, targets, chunks),
+        ...trainedInputs(plan, trained),
+      });
       yield scoresOfExamples(
         batch,
         targets,

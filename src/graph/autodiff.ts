@@ -1,8 +1,20 @@
-// Reverse-mode differentiation: from a scalar loss to the gradients of the values asked for, as further nodes of the graph.
+// Reverse-mode differentiation: from a scalar loss, or from gradients that are known, to the gradients of the values asked for, as further nodes of the graph.
 import { fail } from "../errors.js";
 import { sameShape } from "./dims.js";
 import { add } from "./ops/elementwise.js";
-import { atPath, type Node, type Op, printType, type Rule, relabel, scalar, type Value } from "./value.js";
+import { after, fence } from "./ops/order.js";
+import { recomputation } from "./recompute.js";
+import {
+  atPath,
+  type Node,
+  type Op,
+  printType,
+  type Rule,
+  type RuleContext,
+  relabel,
+  scalar,
+  type Value,
+} from "./value.js";
 
 /**
  * Gradients of `loss` with respect to each of `targets`.
@@ -11,14 +23,57 @@ import { atPath, type Node, type Op, printType, type Rule, relabel, scalar, type
  */
 export function gradients(loss: Value, targets: readonly Value[]): readonly Value[] {
   if (loss.shape.length !== 0) fail("graph", `the loss has type ${printType(loss)}; it must be a scalar`);
-  const order = topologicalOrder([loss]);
-  const onPath = nodesTouching(order, new Set(targets.map((target) => target.node)));
-  const incoming = new Map<Value, Value>([[loss, scalar(1)]]);
+  const found = pullBack(new Map([[loss, scalar(1)]]), targets);
+  return targets.map((target, i) => {
+    const gradient = found[i];
+    if (!gradient) fail("graph", `${target.node.label} does not influence the loss, so it has no gradient`);
+    return relabelled(gradient, `${target.node.label}_grad`);
+  });
+}
+
+/**
+ * Carries gradients that are known of some values on to `targets`; undefined for a target that influences none of them.
+ * A target may be among the known ones: then its own gradient is added to what comes to it.
+ * Rules see values of a block as they are computed again, after the gradients of all that comes after the block.
+ * @param beyond values whose own inputs do not count: nothing is carried past them
+ */
+export function pullBack(
+  known: ReadonlyMap<Value, Value>,
+  targets: readonly Value[],
+  beyond: readonly Value[] = [],
+): readonly (Value | undefined)[] {
+  const ends = new Set(beyond.map(({ node }) => node));
+  const order = topologicalOrder([...known.keys()], ends);
+  const onPath = nodesTouching(order, new Set(targets.map((target) => target.node)), ends);
+  const incoming = new Map(known);
+  const again = new Map<string, (value: Value) => Value>();
+  const passed = new Set<Value>();
+
+  /** The copies of a block's values; made when its first gradient is asked for, they wait for all gradients so far. */
+  const copiesOf = (block: string): ((value: Value) => Value) => {
+    const made = again.get(block);
+    if (made) return made;
+    const inner = [...incoming].filter(([value]) => value.node.block === block);
+    const done = [...incoming].filter(([value, g]) => targets.includes(value) && !passed.has(g));
+    // onnxruntime computes the last one first: the gradients that are nearest to the loss.
+    const gate = atPath(block, () => fence([...inner, ...done.reverse()].map(([, g]) => g)));
+    for (const [, g] of done) passed.add(g);
+    for (const [value, g] of inner)
+      incoming.set(
+        value,
+        atPath(block, () => after(g, gate)),
+      );
+    const copies = recomputation(block, gate);
+    again.set(block, copies);
+    return copies;
+  };
 
   for (const node of [...order].reverse()) {
+    if (ends.has(node)) continue;
     const y = node.outputs[0]!;
-    const g = incoming.get(y);
-    if (!g || !node.op || !onPath.has(node)) continue;
+    if (!incoming.has(y) || !node.op || !onPath.has(node)) continue;
+    const seen = node.block === undefined ? node : seenBy(node, copiesOf(node.block));
+    const g = incoming.get(y)!;
     for (const [index, x] of node.inputs.entries()) {
       if (!onPath.has(x.node) || !isFloating(x)) continue;
       if (x.output !== 0)
@@ -27,16 +82,12 @@ export function gradients(loss: Value, targets: readonly Value[]): readonly Valu
         });
       const rule = ruleOf(node.op, index);
       if (!rule) continue;
-      const contribution = applyRule(rule, g, node, x);
-      const known = incoming.get(x);
-      incoming.set(x, known ? atPath(`${x.node.label}_grad`, () => add(known, contribution)) : contribution);
+      const contribution = applyRule(rule, g, node, seen, x);
+      const sum = incoming.get(x);
+      incoming.set(x, sum ? atPath(`${x.node.label}_grad`, () => add(contribution, sum)) : contribution);
     }
   }
-  return targets.map((target) => {
-    const gradient = incoming.get(target);
-    if (!gradient) fail("graph", `${target.node.label} does not influence the loss, so it has no gradient`);
-    return relabelled(gradient, `${target.node.label}_grad`);
-  });
+  return targets.map((target) => incoming.get(target));
 }
 
 /** Whole numbers and truth values have no slope. */
@@ -50,8 +101,13 @@ function ruleOf(op: Op, index: number): Rule | null {
   return rule;
 }
 
-function applyRule(rule: Rule, g: Value, node: Node, x: Value): Value {
-  const contribution = atPath(`${node.label}_grad`, () => rule(g, node));
+/** What a rule sees of a node of a block: copies. */
+function seenBy({ inputs, outputs, attributes }: Node, copyOf: (value: Value) => Value): RuleContext {
+  return { inputs: inputs.map(copyOf), outputs: outputs.map(copyOf), attributes };
+}
+
+function applyRule(rule: Rule, g: Value, node: Node, seen: RuleContext, x: Value): Value {
+  const contribution = atPath(`${node.label}_grad`, () => rule(g, seen));
   if (!sameShape(contribution.shape, x.shape)) {
     fail("graph", `the gradient has type ${printType(contribution)} but its value ${printType(x)}`, {
       where: node.label,
@@ -61,12 +117,15 @@ function applyRule(rule: Rule, g: Value, node: Node, x: Value): Value {
 }
 
 /** The gradient of a target bears its name, unless it is a value that has one already (another gradient or an input). */
-function relabelled(gradient: Value, label: string): Value {
+export function relabelled(gradient: Value, label: string): Value {
   return gradient.node.source ? gradient : relabel(gradient, label);
 }
 
-/** All nodes that the values depend on, each after its inputs. */
-export function topologicalOrder(values: readonly Value[]): readonly Node[] {
+/** All nodes that the values depend on, each after its inputs; what only the `ends` depend on is left out. */
+export function topologicalOrder(
+  values: readonly Value[],
+  ends: ReadonlySet<Node> = new Set(),
+): readonly Node[] {
   const order: Node[] = [];
   const seen = new Set<Node>();
   // An explicit stack: deep models would overflow the call stack.
@@ -79,6 +138,7 @@ export function topologicalOrder(values: readonly Value[]): readonly Node[] {
     else if (!seen.has(node)) {
       seen.add(node);
       stack.push({ node, expanded: true });
+      if (ends.has(node)) continue;
       for (const { node: before } of [...node.inputs].reverse())
         if (!seen.has(before)) stack.push({ node: before, expanded: false });
     }
@@ -86,10 +146,15 @@ export function topologicalOrder(values: readonly Value[]): readonly Node[] {
   return order;
 }
 
-function nodesTouching(order: readonly Node[], targets: ReadonlySet<Node>): ReadonlySet<Node> {
+function nodesTouching(
+  order: readonly Node[],
+  targets: ReadonlySet<Node>,
+  ends: ReadonlySet<Node>,
+): ReadonlySet<Node> {
   const touching = new Set<Node>();
   for (const node of order) {
-    if (targets.has(node) || node.inputs.some((x) => touching.has(x.node))) touching.add(node);
+    const reached = !ends.has(node) && node.inputs.some((x) => touching.has(x.node));
+    if (targets.has(node) || reached) touching.add(node);
   }
   return touching;
 }

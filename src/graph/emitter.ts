@@ -1,5 +1,6 @@
 // What an op needs to write its ONNX form: nodes, constants, and shapes that are known only when the graph runs.
 import type { Dim } from "./dims.js";
+import type { ValueType } from "./types.js";
 
 export type OnnxAttribute =
   | number
@@ -16,12 +17,16 @@ export interface Emitter {
     attributes?: Readonly<Record<string, OnnxAttribute>>,
     domain?: string,
   ): void;
+  /** Tells a type whose shape does not follow from the node. */
+  declare(name: string, type: ValueType): void;
   /** A fresh name for a value inside an op's form. */
   fresh(hint: string): string;
   /** An int64 constant: a list, or a scalar. */
   int64(values: readonly number[] | number): string;
   /** A float32 scalar constant. */
   float32(value: number): string;
+  /** A uint8 scalar constant. */
+  uint8(value: number): string;
   /** The int64 scalar that holds a size. */
   size(dim: Dim): string;
   /** The int64 list that holds a shape. */

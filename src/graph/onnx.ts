@@ -26,7 +26,7 @@ import {
   ValueInfoProtoSchema,
 } from "./onnx_pb.js";
 import { onnxElementType } from "./ops/shape.js";
-import type { Value } from "./value.js";
+import type { Value, ValueType } from "./value.js";
 
 /** ONNX operator set and file version that the emitted models declare. */
 const OPSET = 21n;
@@ -40,6 +40,8 @@ export type Locate = (entry: TensorEntry) => string;
 /** Serialises a graph. */
 export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
   const nodes: NodeProto[] = [];
+  const casts: NodeProto[] = [];
+  const declared: ValueInfoProto[] = [];
   const initializers: TensorProto[] = [];
   const taken = new Set<string>(
     [...graph.inputs, ...graph.weights, ...graph.constants, ...graph.steps].flatMap(({ outputs }) => outputs),
@@ -87,17 +89,10 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
       while (used > 1 && outputs[used - 1] === "") used--;
       // Kernels may leave any output out but the first.
       const kept = outputs.slice(0, used).map((name, i) => (name === "" && i === 0 ? fresh(type) : name));
-      nodes.push(
-        create(NodeProtoSchema, {
-          name: outputs.find((name) => name !== "") ?? fresh(type),
-          opType: type,
-          domain,
-          input: [...inputs],
-          output: [...kept],
-          attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),
-        }),
-      );
+      const name = outputs.find((output) => output !== "") ?? fresh(type);
+      nodes.push(nodeProto(name, type, inputs, kept, attributes, domain));
     },
+    declare: (name, type) => declared.push(valueInfo(name, type, (size) => !String(size).includes("*"))),
     int64(values) {
       const list = typeof values === "number" ? [values] : values;
       const data = BigInt64Array.from(list.map((value) => BigInt(Math.trunc(value))));
@@ -108,6 +103,9 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
       return global(() =>
         initializer(`float32_${value}`, [], onnxElementType.float32, bytesOf(Float32Array.of(value))),
       );
+    },
+    uint8(value) {
+      return global(() => initializer(`uint8_${value}`, [], onnxElementType.uint8, Uint8Array.of(value)));
     },
     size: (dim) => emitSize(dim, [], `size_${dim}`),
     shape(shape) {
@@ -167,18 +165,24 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
   const stored = new Map(graph.weights.map((weight) => [weight.outputs[0]!, weight]));
   for (const weight of graph.weights) initializers.push(weightProto(weight, locate));
   const shared = new Map<string, string>();
+  let latest = { weight: "", copy: "" };
 
-  /** The fp32 form of an input: a 16-bit weight passes through a Cast of its own, so that its copy dies with its consumer. */
+  /**
+   * The fp32 form of an input: a 16-bit weight passes through a Cast of its own, so that its copy dies with its consumer;
+   * uses with no other weight between them share one. onnxruntime computes the input whose node comes first in the file
+   * last, so all casts come first: no copy is made before it is needed.
+   */
   const compute = (name: string): string => {
     const weight = stored.get(name);
     const entry = weight && entryOf(weight);
-    if (!entry || entry.dtype === "F32") return name;
+    if (!entry?.dtype.endsWith("16")) return name;
     const small = entry.length / 2 <= SHARED_CAST_LIMIT;
-    const known = shared.get(name);
-    if (small && known) return known;
+    const known = small ? shared.get(name) : latest.weight === name ? latest.copy : undefined;
+    if (known) return known;
     const copy = global(() => fresh(`${name}_f32`));
-    emitter.node("Cast", [name], [copy], { to: onnxElementType.float32 });
+    casts.push(nodeProto(copy, "Cast", [name], [copy], { to: onnxElementType.float32 }, ""));
     if (small) shared.set(name, copy);
+    else latest = { weight: name, copy };
     return copy;
   };
 
@@ -204,10 +208,11 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     ],
     graph: create(GraphProtoSchema, {
       name: "phinetune",
-      node: nodes,
+      node: [...casts, ...nodes],
       initializer: initializers,
       input: graph.inputs.map(({ node, outputs }) => valueInfo(outputs[0]!, node.outputs[0]!)),
       output: graph.results.map(({ name, of }) => valueInfo(name, of)),
+      valueInfo: declared,
     }),
   });
   return toBinary(ModelProtoSchema, model);
@@ -215,6 +220,18 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
 
 function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function nodeProto(
+  name: string,
+  opType: string,
+  input: readonly string[],
+  output: readonly string[],
+  attributes: Readonly<Record<string, OnnxAttribute>>,
+  domain: string,
+): NodeProto {
+  const attribute = Object.entries(attributes).map(([key, value]) => attributeProto(key, value));
+  return create(NodeProtoSchema, { name, opType, domain, input: [...input], output: [...output], attribute });
 }
 
 function attributeProto(name: string, value: OnnxAttribute): AttributeProto {
@@ -231,17 +248,23 @@ function attributeProto(name: string, value: OnnxAttribute): AttributeProto {
   return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.ints.map(BigInt) });
 }
 
-function valueInfo(name: string, value: Value): ValueInfoProto {
-  const dim = value.shape.map((size) =>
-    create(TensorShapeProto_DimensionSchema, {
+/** @param isTold sizes that stand in the type; all where left out */
+function valueInfo(
+  name: string,
+  type: ValueType,
+  isTold: (size: Dim) => boolean = () => true,
+): ValueInfoProto {
+  const dim = type.shape.map((size) => {
+    if (!isTold(size)) return create(TensorShapeProto_DimensionSchema);
+    return create(TensorShapeProto_DimensionSchema, {
       value:
         typeof size === "number"
           ? { case: "dimValue", value: BigInt(size) }
           : { case: "dimParam", value: String(product([size])) },
-    }),
-  );
+    });
+  });
   const tensor = create(TypeProto_TensorSchema, {
-    elemType: onnxElementType[value.dtype],
+    elemType: onnxElementType[type.dtype],
     shape: create(TensorShapeProtoSchema, { dim }),
   });
   return create(ValueInfoProtoSchema, {
@@ -272,7 +295,9 @@ function weightProto(weight: NamedNode, locate: Locate): TensorProto {
     F32: onnxElementType.float32,
     F16: onnxElementType.float16,
     BF16: onnxElementType.bfloat16,
-  }[entry.dtype as "F32" | "F16" | "BF16"];
+    I8: onnxElementType.int8,
+    U8: onnxElementType.uint8,
+  }[entry.dtype as "F32" | "F16" | "BF16" | "I8" | "U8"];
   const reference = { location: locate(entry), offset: String(entry.offset), length: String(entry.length) };
   return create(TensorProtoSchema, {
     name: weight.outputs[0]!,

@@ -3,15 +3,9 @@ import { fail } from "../errors.js";
 import type { TensorEntry } from "../formats/tensor.js";
 import { type Dim, printShape } from "./dims.js";
 import type { Emitter } from "./emitter.js";
+import type { ElementType, ValueType } from "./types.js";
 
-/** Element types of values, named as ONNX names them. */
-export type ElementType = "float32" | "float16" | "bfloat16" | "int64" | "int32" | "uint8" | "int8" | "bool";
-
-/** What is known of a value before it is computed. */
-export interface ValueType {
-  readonly dtype: ElementType;
-  readonly shape: readonly Dim[];
-}
+export type { ElementType, ValueType };
 
 /** One output of a node. */
 export interface Value extends ValueType {
@@ -39,6 +33,8 @@ export interface Node {
   readonly outputs: readonly Value[];
   /** Where it comes from, e.g. `model.layers.0.mlp.fc1/gemm`; made unique when the graph is put together. */
   readonly label: string;
+  /** The block whose values are computed again for gradients, if it is part of one. */
+  readonly block: string | undefined;
 }
 
 /** What a gradient rule sees besides the incoming gradient. */
@@ -92,6 +88,19 @@ export function atPath<T>(path: string, build: () => T): T {
   return withScopes([path], build);
 }
 
+let currentBlock: string | undefined;
+
+/** Runs `build`; the nodes that it makes are a block: for gradients their values are computed again instead of kept. */
+export function inBlock<T>(block: string, build: () => T): T {
+  const outer = currentBlock;
+  currentBlock = block;
+  try {
+    return build();
+  } finally {
+    currentBlock = outer;
+  }
+}
+
 function createNode(parts: Omit<Node, "outputs">, types: readonly ValueType[]): Node {
   const outputs: Value[] = [];
   const node: Node = { ...parts, outputs };
@@ -104,7 +113,7 @@ function createNode(parts: Omit<Node, "outputs">, types: readonly ValueType[]): 
 export function applyAll(op: Op, inputs: readonly Value[], attributes: Attributes = {}): readonly Value[] {
   const label = [...scopes, op.name].join("/");
   const types = op.infer(inputs, attributes);
-  return createNode({ op, source: undefined, inputs, attributes, label }, types).outputs;
+  return createNode({ op, source: undefined, inputs, attributes, label, block: currentBlock }, types).outputs;
 }
 
 /** Applies an op and returns its first output. */
@@ -114,12 +123,17 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
 
 /** The same node under another label (gradients get the name of what they are the gradient of). */
 export function relabel(value: Value, label: string): Value {
-  const { op, source, inputs, attributes, outputs } = value.node;
-  return createNode({ op, source, inputs, attributes, label }, outputs).outputs[value.output]!;
+  return createNode({ ...value.node, label }, value.node.outputs).outputs[value.output]!;
+}
+
+/** The same computation of other inputs of the same types, outside of any block. */
+export function copyNode(node: Node, inputs: readonly Value[]): Node {
+  return createNode({ ...node, inputs, label: `${node.label}_again`, block: undefined }, node.outputs);
 }
 
 function leaf(source: Source, label: string, type: ValueType): Value {
-  return createNode({ op: undefined, source, inputs: [], attributes: {}, label }, [type]).outputs[0]!;
+  const parts = { op: undefined, source, inputs: [], attributes: {}, label, block: undefined };
+  return createNode(parts, [type]).outputs[0]!;
 }
 
 /** A value that is given anew at each run. */
@@ -127,8 +141,12 @@ export function input(name: string, dtype: ElementType, shape: readonly Dim[]): 
   return leaf({ kind: "input" }, name, { dtype, shape });
 }
 
-/** A frozen weight: float32 in the graph, whatever floating type it has in its file. */
+const ROUNDED: Readonly<Record<string, ElementType>> = { I8: "int8", U8: "uint8" };
+
+/** A frozen weight: float32 in the graph, whatever floating type it has in its file; 8-bit whole numbers stay what they are. */
 export function weight(name: string, entry: TensorEntry): Value {
+  const rounded = ROUNDED[entry.dtype];
+  if (rounded) return leaf({ kind: "weight", entry }, name, { dtype: rounded, shape: entry.shape });
   if (!["F32", "F16", "BF16"].includes(entry.dtype)) {
     fail("weights", `the tensor has dtype ${entry.dtype}; weights must be F32, F16 or BF16`, {
       where: `${entry.file}: ${entry.name}`,

@@ -2,6 +2,7 @@
 import {
   add,
   and,
+  gather,
   less,
   lessOrEqual,
   matmul,
@@ -33,19 +34,22 @@ function mergeHeads(x: Value): Value {
 /**
  * What is added to attention scores, [B, 1, T, S]: 0 where query t may see key s, else the lowest number.
  * The T queries are the last T of the S positions. With `window`, only the last `window` keys are seen.
+ * A token sees its own row only. Rows are numbered in ascending order, so of the keys up to a token, those of its row
+ * are the ones with no lower number; a query that is padding, 0, sees at least itself.
  */
 export function attentionBias({ attentionMask, keys }: ModelInputs, window?: number): Value {
   return inScope("attention_bias", () => {
     const key = range(keys); // [S]
-    const query = reshape(add(range("T"), sub(sizeOf(keys), sizeOf("T"))), ["T", 1]);
-    const zero = constant(BigInt64Array.of(0n), []);
+    const place = add(range("T"), sub(sizeOf(keys), sizeOf("T"))); // [T]
+    const query = reshape(place, ["T", 1]);
     const past = lessOrEqual(key, query); // [T, S]
     const near =
       window === undefined
         ? past
         : and(past, less(sub(query, key), constant(BigInt64Array.of(BigInt(window)), [])));
-    const real = reshape(less(zero, attentionMask), ["B", 1, 1, keys]);
-    return where(and(near, real), scalar(0), scalar(LOWEST));
+    const rowOfQuery = reshape(gather(attentionMask, place, 1), ["B", 1, "T", 1]);
+    const sameRow = lessOrEqual(rowOfQuery, reshape(attentionMask, ["B", 1, 1, keys])); // [B, 1, T, S]
+    return where(and(near, sameRow), scalar(0), scalar(LOWEST));
   });
 }
 

@@ -8,9 +8,9 @@ import type { Value } from "../graph/value.js";
 export interface ModelInputs {
   /** [B, T] int64 */
   readonly ids: Value;
-  /** [B, T] int64: position of each token in its own sequence. */
+  /** [B, T] int64: position of each token in its own row. */
   readonly positions: Value;
-  /** [B, S] int64: 1 where a key may be seen, 0 for padding. */
+  /** [B, S] int64: 0 for padding, else the number of the token's row, ascending from 1 where rows share a sequence. */
   readonly attentionMask: Value;
   /** Name of the number of keys: T, or S where cached keys come before the new ones. */
   readonly keys: Dim;
@@ -26,10 +26,12 @@ export interface ModelContext {
   readonly inputs: ModelInputs;
   /** A parameter by its name in the checkpoint. */
   parameter(name: string): Value;
-  /** [N, in] -> [N, out] by the linear layer at `path`. */
-  linear(x: Value, path: string): Value;
+  /** [N, in] -> [N, out] by the linear layer at `path`. @param rows int64 [N] where x holds only some rows: which ones */
+  linear(x: Value, path: string, rows?: Value): Value;
   /** int64 [B, T] -> [B*T, D] by the embedding at `path`. */
   embedding(ids: Value, path: string): Value;
+  /** Builds a layer of the model at `path`; what it makes inside may be computed again instead of kept. */
+  block<T>(path: string, build: () => T): T;
   /** Drops elements of a [N, D] value with probability `p` while training; the rest is scaled by 1/(1 − p). */
   dropout(x: Value, p: number, path: string): Value;
   /** Keys and values [B, H, T, K] of a layer, with the cached ones before them: [B, H, S, K]. */

@@ -1,5 +1,5 @@
 // Dropout whose mask is a pure function of (seed, step, path, element): the same on every device and when computed again.
-import { bitwiseXor, gather, less, mul, range, where } from "../graph/ops.js";
+import { bitwiseXor, gather, less, mul, where } from "../graph/ops.js";
 import { constant, input, scalar, type Value } from "../graph/value.js";
 
 /**
@@ -33,14 +33,14 @@ export function noiseInputs(): DropoutNoise {
 
 /**
  * Elements of `x` [N, D] that stay; the others are zero. Not scaled: the caller multiplies by 1/(1 − p).
- * N is B*T, or the smaller number of trained positions before the output head, which take the first rows of noise.
+ * N is B*T, or smaller where x holds only some rows; `rows`, int64 [N], says which rows of noise these take.
  * An element stays where ((row ⊕ column ⊕ key) · multiplier) mod 2³², as a signed number, is not below the p-quantile:
  * multiply-shift hashing, whose top bits are close to independent for different elements.
  * Source: Dietzfelbinger et al., "A Reliable Randomized Algorithm for the Closest-Pair Problem", 1997.
  */
-export function dropElements(x: Value, p: number, path: string, noise: DropoutNoise): Value {
+export function dropElements(x: Value, p: number, path: string, noise: DropoutNoise, rows?: Value): Value {
   const width = x.shape[1] as number;
-  const ofRows = (all: Value) => (x.shape[0] === all.shape[0] ? all : gather(all, range(x.shape[0]!)));
+  const ofRows = (all: Value) => (rows ? gather(all, rows) : all);
   const keyed = bitwiseXor(ofRows(noise.rows), constant(Int32Array.of(hash(path)), [1, 1]));
   const multiplier = bitwiseXor(
     ofRows(noise.multipliers),

@@ -1,11 +1,12 @@
 // The options of `phinetune data`, which shows rows as a model sees them.
 import type { OptionSchema } from "./resolve.js";
-import { dataset, encoding, model } from "./shared.js";
+import { dataset, encoding, model, packing, packingRule } from "./shared.js";
 
 const dataTable = {
   ...model,
   ...dataset,
   ...encoding,
+  ...packing,
   rows: { type: "integer", default: 3, min: 0, section: "Output", help: "rows to show" },
   start: {
     type: "integer",
@@ -16,4 +17,4 @@ const dataTable = {
   },
 } as const;
 
-export const dataSchema: OptionSchema<typeof dataTable> = { table: dataTable };
+export const dataSchema: OptionSchema<typeof dataTable> = { table: dataTable, rules: [packingRule] };

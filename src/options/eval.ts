@@ -1,6 +1,6 @@
 // The options of `phinetune eval`.
 import type { OptionSchema } from "./resolve.js";
-import { dataset, encoding, model, threads } from "./shared.js";
+import { dataset, encoding, model, storage, threads } from "./shared.js";
 
 const evalTable = {
   ...model,
@@ -10,6 +10,7 @@ const evalTable = {
     placeholder: "DIRS",
     help: "PEFT adapters to hold against the base, one or several",
   },
+  ...storage,
   ...dataset,
   ...encoding,
   maxRows: {

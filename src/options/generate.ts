@@ -1,6 +1,6 @@
 // The options of `phinetune generate`.
 import type { OptionSchema } from "./resolve.js";
-import { model, threads } from "./shared.js";
+import { model, storage, threads } from "./shared.js";
 
 const generateTable = {
   ...model,
@@ -10,6 +10,7 @@ const generateTable = {
     placeholder: "DIR",
     help: "PEFT adapter to answer with; without it, the base answers",
   },
+  ...storage,
   prompt: {
     type: "text",
     section: "Generation",

@@ -1,10 +1,11 @@
 // The options of `phinetune inspect`.
 import type { OptionSchema } from "./resolve.js";
-import { model, threads } from "./shared.js";
+import { model, storage, threads } from "./shared.js";
 
 const inspectTable = {
   ...model,
   adapter: { type: "text", section: "Model and data", placeholder: "DIR", help: "PEFT adapter" },
+  ...storage,
   method: {
     type: "choice",
     choices: ["lora", "full"],
@@ -17,7 +18,7 @@ const inspectTable = {
     required: true,
     section: "Model and data",
     placeholder: "FILE",
-    help: "JSON file with input_ids, and if wanted attention_mask and labels: lists of rows of equal length",
+    help: "JSON file with input_ids, and if wanted attention_mask and labels: lists of rows of equal length; where several rows share a sequence, attention_mask numbers them from 1",
   },
   output: {
     type: "text",
@@ -32,6 +33,10 @@ const inspectTable = {
 export const inspectSchema: OptionSchema<typeof inspectTable> = {
   table: inspectTable,
   rules: [
+    ({ method, loadIn8bit }) =>
+      method === "full" && loadIn8bit
+        ? ["--load-in-8bit rounds weights of which --method full asks the gradients", "leave one out"]
+        : undefined,
     ({ method, adapter }) =>
       method === "full" && adapter !== undefined
         ? ["--method full and --adapter were both given", "leave one out"]

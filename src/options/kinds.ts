@@ -25,7 +25,7 @@ const kinds: { readonly [Type in OptionType]: Kind<Type> } = {
   choice: {
     takesMany: false,
     placeholder: "NAME",
-    expects: ({ choices }) => `one of ${choices.join(", ")}`,
+    expects: ({ choices }) => `${choices.length > 1 ? "one of " : ""}${choices.join(", ")}`,
     // YAML 1.1 writers leave `no` bare, which then is false.
     read: (value, { choices }) => {
       const text = value === false ? "no" : String(value);

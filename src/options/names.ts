@@ -13,7 +13,7 @@ export function keyOf(name: string): string {
 }
 
 function withSeparator(name: string, separator: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `${separator}${letter.toLowerCase()}`);
+  return name.replace(/[A-Z]|\d(?=[a-z])/g, (letter) => `${separator}${letter.toLowerCase()}`);
 }
 
 /** One form for all spellings: `--lora_r`, `lora-r` and `loraR` are `lorar`. */
@@ -35,10 +35,9 @@ const PRECISION = "weights stay in the precision of their files, arithmetic is f
 /** Options of TRL and transformers that are not here -> what there is instead. */
 const elsewhere: Readonly<Record<string, string>> = {
   usepeft: "an adapter is trained unless --method full is given; leave it out",
-  packing: "rows are not packed; --group-by-length saves most of the padding",
-  gradientcheckpointing: "leave it out",
-  loadin8bit: PRECISION,
-  loadin4bit: PRECISION,
+  evalpacking: "evaluation is not packed, and its results would be the same; leave it out",
+  paddingfree: "give --packing",
+  loadin4bit: "give --load-in-8bit",
   bf16: PRECISION,
   fp16: PRECISION,
   dtype: PRECISION,

@@ -2,7 +2,7 @@
 import { type Fault, failIfAny } from "../errors.js";
 import { expects, readValue } from "./kinds.js";
 import { canonicalName, flagOf, namesOf, unknownOption } from "./names.js";
-import type { OptionTable, Resolved } from "./schema.js";
+import type { OptionSpec, OptionTable, Resolved } from "./schema.js";
 
 /** One option as the user wrote it. */
 export interface GivenOption {
@@ -59,6 +59,7 @@ export function resolveOptions<Table extends OptionTable>(
           code: "usage",
           what: `${option.written} is ${show(option.value)}; expected ${expects(spec)}`,
           where: option.where,
+          fix: whyRefused(spec, option.value),
         });
       }
     } else if ("default" in spec) resolved[name] = spec.default;
@@ -78,6 +79,11 @@ export function resolveOptions<Table extends OptionTable>(
   }
   failIfAny(found);
   return options;
+}
+
+function whyRefused(spec: OptionSpec, value: unknown): string | undefined {
+  const refused = spec.type === "choice" ? Object.entries(spec.refused ?? {}) : [];
+  return refused.find(([name]) => name === value)?.[1];
 }
 
 function show(value: unknown): string {

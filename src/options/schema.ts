@@ -51,13 +51,22 @@ interface TextSpec extends Common {
 
 interface ListSpec<Type extends string> extends Common {
   readonly type: Type;
+  readonly required?: true;
   readonly defaultText?: string;
+}
+
+interface ChoiceSpec extends Common {
+  readonly type: "choice";
+  readonly choices: readonly string[];
+  readonly default: string;
+  /** Values that other programs know -> why they are not taken. */
+  readonly refused?: Readonly<Record<string, string>>;
 }
 
 /** One entry of a table of options; its key is the name in camelCase. */
 export type OptionSpec =
   | TextSpec
-  | (Common & { readonly type: "choice"; readonly choices: readonly string[]; readonly default: string })
+  | ChoiceSpec
   | NumberSpec<"integer">
   | NumberSpec<"number">
   | (Common & { readonly type: "flag"; readonly default: boolean })

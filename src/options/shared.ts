@@ -1,4 +1,5 @@
 // Options that several commands have.
+import type { Rule } from "./resolve.js";
 import type { OptionTable } from "./schema.js";
 
 export const model = {
@@ -46,6 +47,41 @@ export const encoding = {
     section: "Model and data",
     advanced: true,
     help: "train on the end token of answers; without it, as where padding is masked by its id, a model never stops",
+  },
+} as const satisfies OptionTable;
+
+export const packing = {
+  packing: {
+    type: "flag",
+    default: false,
+    section: "Model and data",
+    help: "rows share sequences of at most --max-length tokens, without seeing each other: loss and gradients are those of the rows alone. Batches then count sequences. Evaluation is not packed",
+  },
+  packingStrategy: {
+    type: "choice",
+    choices: ["bfd"],
+    default: "bfd",
+    refused: {
+      bfd_split: "bfd cuts rows that are too long to --max-length; raise it to lose none",
+      wrapped: "bfd leaves rows whole; wrapped would cut them wherever a sequence ends",
+    },
+    section: "Model and data",
+    advanced: true,
+    help: "bfd: best fit decreasing, which splits no row",
+  },
+} as const satisfies OptionTable;
+
+export const packingRule: Rule<typeof packing> = (options, isGiven) =>
+  isGiven("packingStrategy") && !options.packing
+    ? ["--packing-strategy has no effect without --packing", "give --packing too, or leave it out"]
+    : undefined;
+
+export const storage = {
+  loadIn8bit: {
+    type: "flag",
+    default: false,
+    section: "Model and data",
+    help: "compute the frozen linear layers and the output head on 8-bit numbers, which are kept in a cache ($PHINETUNE_CACHE): faster, in less memory, and less exact. Wherever it is not given, the weights are used as they are, also under an adapter that was trained with it",
   },
 } as const satisfies OptionTable;
 

@@ -1,10 +1,8 @@
 // Options, model and data of a run -> run.json: what is needed to know what was done, and to do it again.
-import { createHash } from "node:crypto";
-import { createReadStream, readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { PhinetuneError } from "../errors.js";
-import { fileFault } from "../formats/file_error.js";
+import { hashFile } from "../formats/hash.js";
 import type { TensorEntry } from "../formats/tensor.js";
 import { runtimeVersion } from "../runtime/session.js";
 import { ownVersion } from "./version.js";
@@ -18,18 +16,6 @@ export interface Manifest {
   readonly hashes: Readonly<Record<string, string>>;
   /** Figures of the rows. */
   readonly data: object;
-}
-
-/** SHA-256 of a file in hexadecimal, read in pieces. */
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  try {
-    for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 }))
-      hash.update(piece as Uint8Array);
-  } catch (error) {
-    throw new PhinetuneError(fileFault("the file cannot be read", path, error), error);
-  }
-  return hash.digest("hex");
 }
 
 /** A file as it is; of a folder, the files in it. */

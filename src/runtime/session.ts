@@ -11,7 +11,7 @@ import { failOnRuntime } from "./errors.js";
 import { locateFiles } from "./locate.js";
 
 /** Data of an input or output: int64 as bigints, bool as bytes. */
-export type ArrayData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+export type ArrayData = Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array;
 
 export interface NDArray {
   readonly dims: readonly number[];
@@ -37,9 +37,11 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
   const { folder, locate } = locateFiles(
     graph.weights.map(({ node }) => (node.source as { entry: TensorEntry }).entry.file),
   );
-  const has16Bit = graph.weights.some(
-    ({ node }) => node.source?.kind === "weight" && node.source.entry.dtype !== "F32",
+  const dtypes = new Set(
+    graph.weights.map(({ node }) => (node.source as { entry: TensorEntry }).entry.dtype),
   );
+  const has16Bit = dtypes.has("F16") || dtypes.has("BF16");
+  const has8Bit = dtypes.has("I8") || dtypes.has("U8");
   const model = emitOnnx(graph, ({ file }) => locate(file));
   const sessionOptions: InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
@@ -52,8 +54,9 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
     logSeverityLevel: 3,
     extra: {
       session: {
-        // Packed copies of the weights would double their memory.
-        disable_prepacking: "1",
+        // Packed copies of float weights would double their memory. Those of 8-bit weights take the place of the mapped ones,
+        // and without them onnxruntime packs a weight at each product, which takes as long as the product.
+        disable_prepacking: has8Bit ? "0" : "1",
         ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
       },
       // Both would keep fp32 copies of 16-bit weights alive.

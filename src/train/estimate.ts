@@ -1,4 +1,5 @@
 // A graph and the sizes of a batch -> the memory that onnxruntime needs to run it, part by part, before anything is run.
+import { fail } from "../errors.js";
 import { type Dim, evaluateDim } from "../graph/dims.js";
 import type { Graph } from "../graph/graph.js";
 import { SHARED_CAST_LIMIT } from "../graph/onnx.js";
@@ -51,7 +52,11 @@ const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
 };
 
 function sizeOf({ dtype, shape }: ValueType, sizes: Sizes): number {
-  const elements = shape.reduce<number>((product, dim: Dim) => product * evaluateDim(dim, sizes), 1);
+  const elements = shape.reduce<number>((product, dim: Dim) => {
+    const size = evaluateDim(dim, sizes);
+    if (Number.isNaN(size)) fail("graph", `the size ${dim} is not given`);
+    return product * size;
+  }, 1);
   return elements * ELEMENT_BYTES[dtype];
 }
 
@@ -73,7 +78,7 @@ const NOTHING: RunMemory = { resident: 0, activations: 0, logits: 0, gradients: 
 const total = ({ activations, logits, gradients, copies }: RunMemory) =>
   activations + logits + gradients + copies;
 
-/** Steps with conversions before them, numbered as `emitOnnx` writes them. */
+/** Conversions and steps, numbered as `emitOnnx` writes them. */
 function tasksOf({ steps, weights }: Graph): readonly Task[] {
   const stored = new Map(
     weights.flatMap(({ node, outputs }) => {
@@ -83,20 +88,25 @@ function tasksOf({ steps, weights }: Graph): readonly Task[] {
         : [];
     }) as [string, { node: Node; shared: boolean }][],
   );
-  const converted = new Set<string>();
-  return steps.flatMap(({ node, inputs, outputs }, number): Task[] => {
-    if (node.op!.name === "gather") return [{ node, inputs, outputs }];
-    const casts: Task[] = [];
-    const renamed = inputs.map((name) => {
-      const weight = stored.get(name);
-      if (!weight) return name;
-      const copy = weight.shared ? `${name} copy` : `${name} copy ${number}`;
-      if (!converted.has(copy)) casts.push({ node: weight.node, inputs: [], outputs: [copy] });
-      converted.add(copy);
-      return copy;
-    });
-    return [...casts, { node, inputs: renamed, outputs }];
+  const casts: Task[] = [];
+  const shared = new Map<string, string>();
+  let latest = { weight: "", copy: "" };
+  const convert = (name: string): string => {
+    const weight = stored.get(name);
+    if (!weight) return name;
+    const known = weight.shared ? shared.get(name) : latest.weight === name ? latest.copy : undefined;
+    if (known !== undefined) return known;
+    const copy = `${name} copy ${casts.length}`;
+    casts.push({ node: weight.node, inputs: [], outputs: [copy] });
+    if (weight.shared) shared.set(name, copy);
+    else latest = { weight: name, copy };
+    return copy;
+  };
+  const tasks = steps.map(({ node, inputs, outputs }): Task => {
+    const readsRows = node.op!.name === "gather";
+    return { node, inputs: readsRows ? inputs : inputs.map(convert), outputs };
   });
+  return [...casts, ...tasks];
 }
 
 /**
@@ -128,16 +138,21 @@ function executionOrder(tasks: readonly Task[]): readonly number[] {
   return order;
 }
 
+const VIEWS: readonly (string | undefined)[] = ["reshape", "after"];
+/** Outputs that overwrite the first input where nothing else needs it any more. */
+const IN_PLACE: Readonly<Record<string, number>> = { crossEntropy: 2, softmaxMinusOneHot: 0 };
+
 /**
  * Which values lie in one buffer, as onnxruntime's planner decides before anything runs: views, and later values of the
- * same shape. It reuses only where shapes are known, which the product B*T is not; then the buffer is held in between, too.
+ * same shape. It reuses only where shapes are known; then the buffer is held in between, too. Known are static shapes and
+ * numbers of trained positions, which inputs show: whatever has B or T comes from a shape that is computed.
  * Source: onnxruntime/core/framework/allocation_planner.cc
  */
 function shareBuffers(graph: Graph, tasks: readonly Task[], vocabSize: number): ReadonlyMap<string, Buffer> {
   const results = new Set(graph.results.map(({ value }) => value));
   const partOf = (name: string, { shape }: ValueType): Part => {
     if (results.has(name)) return "gradients";
-    return shape.includes(vocabSize) && shape.includes("M") ? "logits" : "activations";
+    return shape.includes(vocabSize) && /^M\d*$/.test(String(shape[0])) ? "logits" : "activations";
   };
   const left = new Map<Buffer, number>();
   const uses = new Map<string, number>();
@@ -149,18 +164,22 @@ function shareBuffers(graph: Graph, tasks: readonly Task[], vocabSize: number): 
     outputs.forEach((name, i) => {
       if (name === "") return;
       const type = node.outputs[i]!;
-      const isView = node.op?.name === "reshape";
+      const isView = VIEWS.includes(node.op?.name);
       if (isView && !buffers.has(inputs[0]!)) return; // a view of an input
       const key = `${type.dtype} ${type.shape.join()}`;
-      const isKnown = !type.shape.some((dim) => String(dim).includes("B*T"));
+      const isKnown = type.shape.every((dim) => typeof dim === "number" || /^M\d*$/.test(dim));
       const mayReuse = isKnown && !results.has(name);
-      const buffer = (isView ? buffers.get(inputs[0]!) : mayReuse ? spare.get(key)?.pop() : undefined) ?? {
-        type,
-        part: node.op ? partOf(name, type) : "copies",
-        uses: 0,
-        left: 0,
-        chunk: undefined,
-      };
+      const overwrites =
+        mayReuse && IN_PLACE[node.op?.name ?? ""] === i && left.get(buffers.get(inputs[0]!)!) === 1;
+      const first = isView || overwrites ? buffers.get(inputs[0]!) : undefined;
+      const buffer = first ??
+        (mayReuse && !isView ? spare.get(key)?.pop() : undefined) ?? {
+          type,
+          part: node.op ? partOf(name, type) : "copies",
+          uses: 0,
+          left: 0,
+          chunk: undefined,
+        };
       if (!keys.has(buffer) && isKnown) keys.set(buffer, key);
       const count = results.has(name) ? Number.POSITIVE_INFINITY : (uses.get(name) ?? 0);
       left.set(buffer, (left.get(buffer) ?? 0) + count);
@@ -234,6 +253,13 @@ function scratchOf({ node }: Task): readonly ValueType[] {
     case "scatterAdd":
       // Zeros, and an index for each element.
       return [output!, { dtype: "int64", shape: node.inputs[0]!.shape }];
+    case "rotate":
+      return [output!];
+    case "int8SoftmaxProduct": {
+      // Probabilities, their noise, and both together in 8 bits.
+      const logs = node.inputs[0]!;
+      return [logs, { ...logs }, { dtype: "uint8", shape: logs.shape }];
+    }
     default:
       return [];
   }

@@ -1,5 +1,6 @@
 // Everything that a run reports while it goes: one typed event a fact, named as TRL names its log entries.
 
+import type { PackingFigures } from "../data/batches.js";
 import type { Estimate, LabelSummary, MetricName } from "../evaluate/metrics/index.js";
 
 export interface StartedEvent {
@@ -9,6 +10,8 @@ export interface StartedEvent {
   readonly train_rows: number;
   readonly eval_rows: number;
   readonly dropped_rows: number;
+  /** With --packing. */
+  readonly packing?: PackingFigures;
   readonly trainable_params: number;
   readonly all_params: number;
   readonly modules: number;
@@ -22,6 +25,14 @@ export interface ExpectedEvent {
   readonly memory_bytes: number;
   /** What does not fit into the machine, and what to do. */
   readonly warnings: readonly string[];
+}
+/** A layer's weight is about to be rounded to 8 bits; shown, but not kept. */
+export interface RoundingEvent {
+  readonly type: "rounding";
+  readonly done: number;
+  readonly modules: number;
+  /** A file of the cache that was damaged and is made again. */
+  readonly repaired?: string | undefined;
 }
 export interface StepEvent {
   readonly type: "step";
@@ -106,6 +117,7 @@ export interface FinishedEvent {
 export type TrainEvent =
   | StartedEvent
   | ExpectedEvent
+  | RoundingEvent
   | StepEvent
   | EvaluatedEvent
   | AnsweringEvent

@@ -73,7 +73,7 @@ export async function* trainingLoop(
         });
         loss += part.loss;
         tokens += part.tokens;
-        state.numTokens += batch.attentionMask.reduce((sum, bit) => sum + bit, 0);
+        state.numTokens += batch.attentionMask.reduce((sum, row) => sum + (row > 0 ? 1 : 0), 0);
         for (const [name, gradient] of part.gradients) accumulate(sums, name, gradient);
       }
       const gradNorm = globalNorm(sums.values()) / tokens;

@@ -4,18 +4,22 @@ import { batchesOfEpoch, sequentialBatches } from "../data/batches.js";
 import type { Batch, Encoded } from "../data/types.js";
 import { fail } from "../errors.js";
 import { buildLossGraph, shiftedTargets } from "../evaluate/loss.js";
+import { type Chunks, chunkSizes, chunksFor } from "../evaluate/loss_head.js";
 import type { Graph } from "../graph/graph.js";
+import { ROUNDING_NOISE, ROWS } from "../graph/ops/int8.js";
+import type { Node } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
 import { EMBEDDING } from "../models/family.js";
 import type { TrainOptions } from "../options.js";
 import { estimateRuns, type RunMemory, type Sizes } from "./estimate.js";
 import { buildTrainingGraph } from "./objective.js";
+import { epochSettings } from "./training_data.js";
 
 /** Bytes of each part at the peak of the training; they add up to `total`. */
 export interface MemoryParts {
   /** Pages of the weight files that onnxruntime maps; the system can take them back when memory is short. */
   readonly weights_mapped: number;
-  /** float32 copies of 16-bit weights. */
+  /** float32 copies of 16-bit weights, and packed ones of 8-bit weights. */
   readonly weights_converted: number;
   /** Trained values, their gradients and both moments of AdamW. */
   readonly trained: number;
@@ -36,9 +40,16 @@ export interface MemoryInput {
   /** Rows to train on. */
   readonly rows: readonly Encoded[];
   readonly held: readonly Encoded[];
+  /** Longest sequence in tokens where rows to train on are packed. */
+  readonly packedLength?: number | undefined;
   readonly options: Pick<
     TrainOptions,
-    "perDeviceTrainBatchSize" | "perDeviceEvalBatchSize" | "seed" | "groupByLength" | "evalStrategy"
+    | "perDeviceTrainBatchSize"
+    | "perDeviceEvalBatchSize"
+    | "seed"
+    | "groupByLength"
+    | "evalStrategy"
+    | "gradientCheckpointing"
   >;
   /** What the process holds before anything is compiled, with the trained values in it. */
   readonly before: number;
@@ -49,6 +60,8 @@ export interface MemoryEstimate {
   readonly sizes: readonly Sizes[];
   /** Parts for the whole epoch. */
   readonly parts: MemoryParts;
+  /** How the trained positions of these batches are cut. */
+  readonly chunks: Chunks;
   /** Parts after some batches, one after another. */
   readonly after: (batches: readonly Sizes[]) => MemoryParts;
 }
@@ -66,40 +79,60 @@ export function sizesOf(batch: Batch): Sizes {
   return { B: batch.B, T: batch.T, M: shiftedTargets(batch).ids.length };
 }
 
+/** A batch's size with those of its chunks. */
+export function withChunks(sizes: Sizes, chunks: Chunks): Sizes {
+  return {
+    ...sizes,
+    ...Object.fromEntries(chunkSizes(chunks, sizes.M!).map((size, i) => [`M${i}`, size])),
+  };
+}
+
 /** Finds out what a training holds at its peak, without running anything. */
 export function estimateMemory(given: MemoryInput): MemoryEstimate {
   const { base, plan, rows, options, before } = given;
-  const graph = buildTrainingGraph(base, plan);
-  const epoch = { ...options, batchSize: options.perDeviceTrainBatchSize, epoch: 0, padTokenId: 0 };
+  const epoch = epochSettings({ padTokenId: 0, packedLength: given.packedLength }, options, 0);
   const sizes: Sizes[] = [];
   for (const batch of batchesOfEpoch(rows, epoch)) sizes.push(sizesOf(batch));
+  const positions = sizes.reduce((most, { M }) => Math.max(most, M!), 0);
+  const chunks = chunksFor(base, plan, positions);
+  const { gradientCheckpointing } = options;
+  const graph = buildTrainingGraph(base, plan, { chunks, gradientCheckpointing });
   const { trainable } = countParameters(base, plan);
   const mapped = mappedBytes(graph, distinctTokens(rows, base.config.vocabSize));
   const evaluation = evaluationBytes(given);
   const after = (batches: readonly Sizes[]): MemoryParts => {
-    const run = estimateRuns(graph, batches, base.config.vocabSize);
+    const cut = batches.map((batch) => withChunks(batch, chunks));
+    const run = estimateRuns(graph, cut, base.config.vocabSize);
     return {
       weights_mapped: mapped,
-      weights_converted: run.copies,
+      weights_converted: run.copies + packedBytes(graph),
       // Besides the values: a gradient in Node, that of the step before, which waits for its collection, and two moments.
       trained: (1 + 2 + 2) * 4 * trainable + run.gradients,
       activations: run.activations,
-      logits: run.logits,
+      logits: run.logits + noiseBytes(graph, cut),
       gaps: Math.max(0, gapsOf(run)),
       // During the training its arena stays; before and after it there is none.
       evaluation: options.evalStrategy === "no" ? Math.max(0, evaluation - run.resident) : evaluation,
       rest: before - 4 * trainable + LIBRARY_BYTES + graph.steps.length * STEP_BYTES + GROWTH_BYTES,
     };
   };
-  return { sizes, parts: after(decisiveSizes(sizes)), after };
+  return { sizes, chunks, parts: after(decisiveSizes(sizes)), after };
+}
+
+/** The numbers by which an output head in 8 bits rounds, a row for each of the longest chunk. */
+function noiseBytes(graph: Graph, batches: readonly Sizes[]): number {
+  const noise = graph.inputs.find(({ outputs: [name] }) => name === ROUNDING_NOISE);
+  const rows = batches.reduce((most, { M0 = 0 }) => Math.max(most, M0), 0);
+  return noise ? 4 * rows * (noise.node.outputs[0]!.shape[1] as number) : 0;
 }
 
 /** What an evaluation's session holds after its largest batch, which comes first. */
 function evaluationBytes({ base, plan, held, options }: MemoryInput): number {
   for (const batch of sequentialBatches(held, { batchSize: options.perDeviceEvalBatchSize, padTokenId: 0 })) {
-    const graph = buildLossGraph(base, plan);
-    const { resident } = estimateRuns(graph, [sizesOf(batch)], base.config.vocabSize);
-    return resident + graph.steps.length * STEP_BYTES;
+    const chunks = chunksFor(base, undefined);
+    const graph = buildLossGraph(base, plan, chunks);
+    const { resident } = estimateRuns(graph, [withChunks(sizesOf(batch), chunks)], base.config.vocabSize);
+    return resident + packedBytes(graph) + graph.steps.length * STEP_BYTES;
   }
   return 0;
 }
@@ -134,6 +167,18 @@ export function totalOf(parts: MemoryParts): number {
 const gapsOf = ({ resident, activations, logits, gradients, copies }: RunMemory) =>
   resident - activations - logits - gradients - copies;
 
+function is8Bit({ source }: Node): boolean {
+  return source?.kind === "weight" && source.entry.dtype.endsWith("8");
+}
+
+/** 8-bit weights, of which each session makes packed copies. */
+function packedBytes(graph: Graph): number {
+  return graph.weights.reduce((sum, { node, outputs: [name] }) => {
+    if (node.source?.kind !== "weight" || !is8Bit(node) || name!.endsWith(ROWS)) return sum;
+    return sum + node.source.entry.length;
+  }, 0);
+}
+
 /** Frozen weights whole; of an embedding that nothing else reads, the rows that occur. */
 function mappedBytes(graph: Graph, tokens: number): number {
   const used = new Map<string, boolean>(); // whether it is read whole
@@ -142,7 +187,7 @@ function mappedBytes(graph: Graph, tokens: number): number {
       used.set(name, (used.get(name) ?? false) || !(i === 0 && node.op!.name === "gather"));
   }
   return graph.weights.reduce((sum, { node, outputs: [name] }) => {
-    if (node.source?.kind !== "weight") return sum;
+    if (node.source?.kind !== "weight" || is8Bit(node)) return sum;
     const { length, shape } = node.source.entry;
     const isTable = name!.startsWith(EMBEDDING) && !used.get(name!);
     const rows = tokens * (length / Math.max(1, shape[0] ?? 1) + PAGES_AROUND);
@@ -155,10 +200,10 @@ const FLAGS: Readonly<Record<keyof MemoryParts, string>> = {
   weights_converted: "converted weights: a smaller model, or one stored in float32",
   trained: "what is trained: fewer --lora-target-modules, or a smaller --lora-r",
   activations:
-    "activations: lower --per-device-train-batch-size and raise --gradient-accumulation-steps, or lower --max-length",
+    "activations: give --gradient-checkpointing, lower --per-device-train-batch-size and raise --gradient-accumulation-steps, or lower --max-length",
   logits:
     "logits: lower --per-device-train-batch-size and raise --gradient-accumulation-steps, or lower --max-length",
-  gaps: "gaps between activations: lower --per-device-train-batch-size and raise --gradient-accumulation-steps",
+  gaps: "gaps between activations: give --gradient-checkpointing, or lower --per-device-train-batch-size and raise --gradient-accumulation-steps",
   evaluation: "evaluation: lower --per-device-eval-batch-size",
   rest: "the runtime and the data: give fewer rows",
 };

@@ -4,11 +4,15 @@ import { createContext } from "../adapters/context.js";
 import type { TrainingPlan } from "../adapters/plan.js";
 import type { Batch } from "../data/types.js";
 import { fail } from "../errors.js";
-import { buildLoss, lossInputs, sumOf, trainedInputs } from "../evaluate/loss.js";
-import { gradients } from "../graph/autodiff.js";
+import { lossInputs, shiftedTargets, sumOf, trainedInputs } from "../evaluate/loss.js";
+import { type Chunks, chunkSizes, chunksFor, differentiatedLosses } from "../evaluate/loss_head.js";
+import { pullBack, relabelled } from "../graph/autodiff.js";
 import { createGraph, type Graph } from "../graph/graph.js";
+import { ROUNDING_NOISE } from "../graph/ops/int8.js";
+import type { Value } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
 import { dropoutNoise } from "../nn/dropout.js";
+import { createRoundingNoise, type RoundingNoise } from "../nn/rounding.js";
 import { createSession, type NDArray, type SessionOptions } from "../runtime/session.js";
 
 /** Where in the run a micro-batch stands: what its dropout masks depend on. */
@@ -31,11 +35,20 @@ export interface Objective {
   release(): Promise<void>;
 }
 
-/** The graph of the summed token loss and its gradients with respect to the trained parameters. */
+export interface ObjectiveOptions {
+  /** Off: nothing is dropped, whatever adapter and model say. */
+  readonly dropout?: boolean | undefined;
+  /** The inner values of the model's blocks are computed again in the backward pass instead of kept. */
+  readonly gradientCheckpointing?: boolean | undefined;
+  /** How the trained positions of the batches to come are cut; see `chunksFor`. */
+  readonly chunks?: Chunks | undefined;
+}
+
+/** The graph of the token losses and the gradients of their sum with respect to the trained parameters. */
 export function buildTrainingGraph(
   base: BaseModel,
   plan: TrainingPlan,
-  { dropout = true }: { readonly dropout?: boolean | undefined } = {},
+  { dropout = true, gradientCheckpointing, chunks = chunksFor(base, plan) }: ObjectiveOptions = {},
 ): Graph {
   if (dropout && base.config.attentionDropout > 0) {
     fail(
@@ -47,34 +60,40 @@ export function buildTrainingGraph(
       },
     );
   }
-  const context = createContext(base, { plan, training: dropout });
-  const { sum, losses } = buildLoss(context, base);
-  const names = [...context.trained.keys()];
-  const found = gradients(sum, [...context.trained.values()]);
-  return createGraph({
-    losses,
-    ...Object.fromEntries(names.map((name, i) => [`${name}_grad`, found[i]!])),
-  });
+  const context = createContext(base, { plan, training: dropout, checkpointing: gradientCheckpointing });
+  const hidden = base.family.forward(context, base.config); // [B*T, D]
+  const head = differentiatedLosses(context, hidden, chunks.count);
+  const found = pullBack(head.gradients, [...context.trained.values()]);
+  const results: Record<string, Value> = { losses: head.losses };
+  for (const [i, name] of [...context.trained.keys()].entries()) {
+    const gradient = found[i];
+    if (!gradient) fail("graph", `${name} does not influence the loss, so it has no gradient`);
+    results[`${name}_grad`] = relabelled(gradient, `${name}_grad`);
+  }
+  return createGraph(results);
 }
 
-/** Compiles the training graph; with `dropout: false` nothing is dropped, whatever adapter and model say. */
+/** Compiles the training graph. */
 export async function createObjective(
   base: BaseModel,
   plan: TrainingPlan,
-  options: SessionOptions & { readonly dropout?: boolean | undefined } = {},
+  options: SessionOptions & ObjectiveOptions = {},
 ): Promise<Objective> {
-  const graph = buildTrainingGraph(base, plan, options);
+  const { chunks = chunksFor(base, plan) } = options;
+  const graph = buildTrainingGraph(base, plan, { ...options, chunks });
   const session = await createSession(graph, options);
   const columnInputs = graph.inputs.flatMap(({ outputs: [name] }) =>
     name!.startsWith("dropout_columns_") ? [name!] : [],
   );
+  const roundingOf = roundingInput(graph);
   return {
     async differentiate(batch, trained, moment) {
-      const inputs = lossInputs(batch);
+      const inputs = lossInputs(batch, shiftedTargets(batch), chunks);
       const tokens = inputs.target_ids!.data.length;
       if (tokens === 0) fail("training", `the batch of rows ${batch.rows.join(", ")} has no trained token`);
       const noise = columnInputs.length > 0 ? noiseOf(batch, moment, columnInputs) : {};
-      const result = await session.run({ ...inputs, ...noise, ...trainedInputs(plan, trained) });
+      const rounding = roundingOf(moment, chunkSizes(chunks, tokens)[0]!);
+      const result = await session.run({ ...inputs, ...noise, ...rounding, ...trainedInputs(plan, trained) });
       return {
         loss: sumOf(result.losses!.data as Float32Array),
         tokens,
@@ -101,5 +120,17 @@ function noiseOf(
     ...Object.fromEntries(
       widths.map((width, i) => [columnInputs[i]!, { dims: [1, width], data: columns.subarray(0, width) }]),
     ),
+  };
+}
+
+/** The numbers by which an output head in 8 bits rounds probabilities, where the graph has one. @returns for a moment and the longest chunk */
+function roundingInput(graph: Graph): (moment: Moment, rows: number) => Record<string, NDArray> {
+  const wanted = graph.inputs.find(({ outputs: [name] }) => name === ROUNDING_NOISE);
+  if (!wanted) return () => ({});
+  const columns = wanted.node.outputs[0]!.shape[1] as number;
+  let known: { readonly seed: number; readonly noise: RoundingNoise } | undefined;
+  return ({ seed, step, microBatch }, rows) => {
+    if (known?.seed !== seed) known = { seed, noise: createRoundingNoise(seed, columns) };
+    return { [ROUNDING_NOISE]: { dims: [rows, columns], data: known.noise.at(step, microBatch, rows) } };
   };
 }

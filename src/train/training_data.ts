@@ -1,4 +1,5 @@
 // Options of a run -> the encoded rows to train on and those held out.
+import type { EpochSettings } from "../data/batches.js";
 import { lengthLimit, paddingId } from "../data/encode.js";
 import { type PreparedDataset, prepareDataset } from "../data/prepare.js";
 import { splitRows } from "../data/split.js";
@@ -19,6 +20,8 @@ export interface TrainingData {
   /** Figures of all rows that were read for training. */
   readonly statistics: DatasetStatistics;
   readonly padTokenId: number;
+  /** Longest sequence in tokens where rows to train on are packed. */
+  readonly packedLength: number | undefined;
   readonly stopTokenIds: readonly number[];
   /** Paths of the files that were read. */
   readonly files: readonly string[];
@@ -28,8 +31,28 @@ export interface TrainingData {
 /** What of the options the data depend on. */
 export type DataSettings = Pick<
   TrainOptions,
-  "dataset" | "evalDataset" | "evalSize" | "maxLength" | "completionOnlyLoss" | "trainOnEos" | "seed"
+  | "dataset"
+  | "evalDataset"
+  | "evalSize"
+  | "maxLength"
+  | "completionOnlyLoss"
+  | "trainOnEos"
+  | "packing"
+  | "seed"
 >;
+
+/** How the rows to train on are put into the batches of an epoch. */
+export function epochSettings(
+  { padTokenId, packedLength }: Pick<TrainingData, "padTokenId" | "packedLength">,
+  {
+    perDeviceTrainBatchSize: batchSize,
+    seed,
+    groupByLength,
+  }: Pick<TrainOptions, "perDeviceTrainBatchSize" | "seed" | "groupByLength">,
+  epoch: number,
+): EpochSettings {
+  return { batchSize, seed, epoch, groupByLength, padTokenId, packedLength };
+}
 
 /** Reads, renders, tokenises and splits. @throws with every fault of every row */
 export async function prepareTrainingData(
@@ -58,6 +81,7 @@ export async function prepareTrainingData(
     heldRows: apart ? apart.rows : held.map((row) => all.rows[row]!),
     statistics: all.statistics,
     padTokenId: tokenizer ? paddingId(tokenizer) : 0,
+    packedLength: options.packing ? maxLength : undefined,
     stopTokenIds: tokenizer?.stopTokenIds ?? [],
     files: [path, ...(evalPath === undefined ? [] : [evalPath])],
     warnings: [

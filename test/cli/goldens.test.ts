@@ -27,7 +27,11 @@ interface Step {
   readonly learning_rate: number;
 }
 
-describe.each(["phi_all_bias_all", "llama_tied", "qwen2_tied"])("%s", (name) => {
+describe.each([
+  ["phi_all_bias_all", []],
+  ["llama_tied", []],
+  ["qwen2_tied", ["--gradient-checkpointing"]],
+])("%s %s", (name, flags) => {
   const folder = join(cases, name);
   const expected = join(folder, "expected.safetensors");
   const {
@@ -86,7 +90,7 @@ describe.each(["phi_all_bias_all", "llama_tied", "qwen2_tied"])("%s", (name) => 
       "max-grad-norm": hyper.max_grad_norm,
     };
     const words = Object.entries(options).flatMap(([key, value]) => [`--${key}`, String(value)]);
-    execFileSync(process.execPath, [binary, "train", ...words, "--decay-all"], { stdio: "ignore" });
+    execFileSync(process.execPath, [binary, "train", ...words, ...flags, "--decay-all"], { stdio: "ignore" });
     const steps = readFileSync(join(work, "run", "events.jsonl"), "utf8")
       .trim()
       .split("\n")

@@ -27,6 +27,7 @@ interface Plan {
   readonly train_rows: number;
   readonly eval_rows: number;
   readonly padding_share: number;
+  readonly packing: { sequences: number; limit: number; padding: number; unpacked: number } | null;
   readonly statistics: { rows: number };
   readonly schedule: Record<string, number>;
   readonly memory: { parts: Record<string, number>; expected_peak: number; measured_peak: number | null };
@@ -85,6 +86,29 @@ describe("plan", () => {
     expect(plan.trained.bias! + plan.trained.whole_modules!).toBe(plan.trainable_params);
   });
 
+  it("counts sequences where rows are packed", async () => {
+    const words = ["--calibration-steps", "0", "--num-train-epochs", "2"];
+    const [plain, packed] = [await planOf(...words), await planOf(...words, "--packing")];
+    expect(plain.packing).toBeNull();
+    // The model has 512 positions, fewer than --max-length.
+    const { sequences, limit, padding, unpacked } = packed.packing!;
+    expect(limit).toBe(512);
+    expect(sequences).toBeLessThan(200);
+    expect(padding).toBeLessThan(0.02);
+    expect(padding).toBeCloseTo(packed.padding_share, 10);
+    expect(unpacked).toBeCloseTo(plain.padding_share, 10);
+    const stepsPerEpoch = Math.ceil(sequences / 2);
+    expect(packed).toMatchObject({ train_rows: 300, eval_rows: 0, statistics: plain.statistics });
+    expect(packed.schedule).toMatchObject({ steps_per_epoch: stepsPerEpoch, max_steps: 2 * stepsPerEpoch });
+    const data = await runBinary(["data", ...WORDS.slice(1, 5), "--packing", "--rows", "0"]);
+    expect(data.stdout).toMatch(
+      new RegExp(
+        `^packed +${sequences} sequences of at most 512 tokens; \\d\\.\\d % of the tokens in batches is padding, without packing \\d+\\.\\d %$`,
+        "m",
+      ),
+    );
+  });
+
   it("shows tables to a person", async () => {
     const { stdout, code } = await runBinary([...WORDS, "--calibration-steps", "0"]);
     expect(code).toBe(0);
@@ -120,8 +144,9 @@ describe("what train would refuse, plan refuses with the same words", () => {
   });
 });
 
-it("train tells the memory that it expects before its first step", async () => {
+it("train tells the memory that it expects before its first step, and what packing does", async () => {
   const words = ["train", ...WORDS.slice(1), "--max-steps", "1", "--output-dir", join(root, "run")];
-  const { stderr } = await runBinary(words);
+  const { stderr } = await runBinary([...words, "--packing"]);
   expect(stderr).toMatch(/^expected memory: \d+ MB at the peak\nstep 1\/1/m);
+  expect(stderr).toMatch(/^packed: \d+ sequences of at most 512 tokens; \d\.\d % of the tokens/m);
 });

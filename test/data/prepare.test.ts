@@ -1,8 +1,15 @@
 // The whole way from rows to encoded examples: figures, and all faults of all rows at once.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { detectFormat } from "../../src/data/formats.js";
 import { prepareDataset } from "../../src/data/prepare.js";
-import { answerOf, renderPrompt } from "../../src/data/shapes.js";
+import {
+  answerOf,
+  collectInto,
+  renderExample,
+  renderPrompt,
+  type TextFormat,
+} from "../../src/data/shapes.js";
 import { IGNORED_LABEL, type Row } from "../../src/data/types.js";
 import { PhinetuneError } from "../../src/errors.js";
 import { faultsOf, rowsOf, tokenizerOf } from "./rows.js";
@@ -16,19 +23,24 @@ async function* streamed(rows: readonly Row[]): AsyncGenerator<Row> {
 }
 
 describe("every shape of row", () => {
-  it("comes out as examples", async () => {
+  it("comes out as prompt and answer", async () => {
     const prompts = async (...fields: Row["fields"][]): Promise<(readonly [string, string])[]> => {
-      const { examples } = await prepare(rowsOf(...fields));
-      return examples.map(({ segments }) => [
-        segments
-          .filter(({ trained }) => !trained)
-          .map(({ text }) => text)
-          .join("|"),
-        segments
-          .filter(({ trained }) => trained)
-          .map(({ text }) => text)
-          .join("|"),
-      ]);
+      const { encoded, rows } = await prepare(rowsOf(...fields));
+      expect(encoded.map(({ line }) => line)).toEqual(rows.map(({ line }) => line));
+      return rows.map((row) => {
+        const faults = collectInto([]);
+        const { segments } = renderExample(row, detectFormat([row]) as TextFormat, tokenizer, faults)!;
+        return [
+          segments
+            .filter(({ trained }) => !trained)
+            .map(({ text }) => text)
+            .join("|"),
+          segments
+            .filter(({ trained }) => trained)
+            .map(({ text }) => text)
+            .join("|"),
+        ];
+      });
     };
     const head = "Below is an instruction that describes a task";
     expect(
@@ -53,12 +65,6 @@ describe("every shape of row", () => {
       ["<s>[INST] Hi [/INST]", " Hello</s>"],
     ]);
     expect(await prompts({ text: "All of it" })).toEqual([["", "All of it"]]);
-    expect(await prompts({ input_ids: [1, 300, 301], labels: [-100, -100, 301] })).toEqual([
-      [
-        tokenizer.decode([1, 300], { skipSpecialTokens: false }),
-        tokenizer.decode([301], { skipSpecialTokens: false }),
-      ],
-    ]);
   });
 
   it("gives its prompt and its answer for generation", () => {
@@ -88,12 +94,17 @@ describe("the figures", () => {
       { prompt: "a".repeat(30), completion: "b" },
       { prompt: "a", completion: "b".repeat(30) },
     );
-    const { encoded, examples, dropped, statistics } = await prepare(rows, {
+    const {
+      encoded,
+      rows: kept,
+      dropped,
+      statistics,
+    } = await prepare(rows, {
       rows: streamed(rows),
       maxLength: 8,
     });
     expect(encoded.map(({ line }) => line)).toEqual([1, 4]);
-    expect(examples.map(({ line }) => line)).toEqual([1, 4]);
+    expect(kept.map(({ line }) => line)).toEqual([1, 4]);
     expect(dropped).toEqual([
       { source: "data.jsonl", line: 2, reason: "empty answer" },
       { source: "data.jsonl", line: 3, reason: "answer truncated" },

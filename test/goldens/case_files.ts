@@ -6,6 +6,7 @@ import type { Batch } from "../../src/data/types.js";
 import { toFloat32 } from "../../src/formats/dtype.js";
 import { openSafetensors, readTensor } from "../../src/formats/safetensors.js";
 import type { LoopOptions } from "../../src/train/loop.js";
+import type { ObjectiveOptions } from "../../src/train/objective.js";
 
 /** `hyper` of expected.json. */
 export interface Hyper {
@@ -73,3 +74,12 @@ export function readBatch(folder: string): Batch {
     rows: json.input_ids.map((_, i) => i),
   };
 }
+
+/** Ways to compute the same: as it comes, and with little memory. */
+export const WAYS: readonly (readonly [string, ObjectiveOptions])[] = [
+  ["", {}],
+  [
+    " in chunks of trained positions, its blocks computed again",
+    { chunks: { count: 3, rows: 1 }, gradientCheckpointing: true },
+  ],
+];

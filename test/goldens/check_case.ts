@@ -8,7 +8,15 @@ import { inspect } from "../../src/inspect.js";
 import { openBaseModel } from "../../src/models/base_model.js";
 import { createTrainState, trainingLoop } from "../../src/train/loop.js";
 import { createObjective } from "../../src/train/objective.js";
-import { type Hyper, largest, largestDifference, loopOptionsOf, readAll, readBatch } from "./case_files.js";
+import {
+  type Hyper,
+  largest,
+  largestDifference,
+  loopOptionsOf,
+  readAll,
+  readBatch,
+  WAYS,
+} from "./case_files.js";
 
 /** Largest accepted differences; see the README of the golden cases. */
 const TOLERANCE = {
@@ -89,7 +97,7 @@ export function checkCase(folder: string, name: string, output: string): void {
       }
     });
 
-    it("trains as PEFT does for 20 steps", async () => {
+    it.each(WAYS)("trains as PEFT does for 20 steps%s", async (_, way) => {
       const expected = await readAll(join(folder, "expected.safetensors"));
       const base = await openBaseModel(model);
       const { plan, values } = await loadPeftAdapter(adapter, base);
@@ -100,7 +108,7 @@ export function checkCase(folder: string, name: string, output: string): void {
         expectedJson.trainable_count,
       );
       const { hyper, train, fp32_noise: noise } = expectedJson;
-      const objective = await createObjective(base, plan);
+      const objective = await createObjective(base, plan, way);
       const state = createTrainState(values);
       const batch = readBatch(folder);
       const loop = trainingLoop(plan, objective, () => [batch], state, loopOptionsOf(hyper));

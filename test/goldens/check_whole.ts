@@ -9,7 +9,7 @@ import { inspect } from "../../src/inspect.js";
 import { openBaseModel } from "../../src/models/base_model.js";
 import { createTrainState, trainingLoop } from "../../src/train/loop.js";
 import { createObjective } from "../../src/train/objective.js";
-import { largest, largestDifference, loopOptionsOf, readAll, readBatch } from "./case_files.js";
+import { largest, largestDifference, loopOptionsOf, readAll, readBatch, WAYS } from "./case_files.js";
 
 interface Expected {
   readonly case: string;
@@ -52,12 +52,12 @@ export function checkWhole(root: string, name: string, output: string): void {
       }
     });
 
-    it("trains as torch does for 20 steps", async () => {
+    it.each(WAYS)("trains as torch does for 20 steps%s", async (_, way) => {
       const expected = await readAll(join(root, name, "expected.safetensors"));
       const base = await openBaseModel(model);
       const plan = planWhole(base);
       const state = createTrainState(await initialValues(base, plan, 0));
-      const objective = await createObjective(base, plan);
+      const objective = await createObjective(base, plan, way);
       const batch = readBatch(source);
       for await (const event of trainingLoop(
         plan,

@@ -18,6 +18,7 @@ import {
 import { add, gather, gemm, mul, mulByScalar, reduceSum, reshape, sizeOf } from "../../src/graph/ops.js";
 import { atPath, constant, input, scalar, type Value, weight } from "../../src/graph/value.js";
 import { createSession } from "../../src/runtime/session.js";
+import { computedOrder } from "../fixtures/computed_order.js";
 import { temporaryFolder } from "../fixtures/tiny_model.js";
 
 const BIG = [SHARED_CAST_LIMIT / 128 + 1, 128] as const;
@@ -40,6 +41,7 @@ beforeAll(async () => {
       ["half.weight", tensor("F16", [4, 3])],
       ["brain.weight", tensor("BF16", [4, 3])],
       ["big.weight", tensor("BF16", BIG)],
+      ["large.weight", tensor("F16", BIG)],
     ]),
     { format: "pt" },
   );
@@ -181,17 +183,26 @@ describe("16-bit weights", () => {
       ["half.weight", 10],
       ["brain.weight", 16],
     ]);
-    expect(opTypes(graph)).toEqual(["Cast", "Add", "Cast", "Add"]);
+    expect(opTypes(graph)).toEqual(["Cast", "Cast", "Add", "Add"]);
   });
 
-  it("are cast once when small, at each use when large", () => {
-    const twice = (name: string) => {
-      const x = input("x", "float32", entry(name).shape);
-      const { graph } = emit({ y: mul(add(x, frozen(name)), frozen(name)) });
-      return opTypes(graph).filter((type) => type === "Cast").length;
+  it("are cast once when small, and when large once for all uses that have no other large weight between them", () => {
+    const casts = (...names: string[]) => {
+      let y = input("x", "float32", entry(names[0]!).shape);
+      for (const name of names) y = mulByScalar(add(y, frozen(name)), 2);
+      const { graph } = emit({ y });
+      return graph.node.filter(({ opType }) => opType === "Cast").map(({ input: [name] }) => name);
     };
-    expect(twice("brain.weight")).toBe(1);
-    expect(twice("big.weight")).toBe(2);
+    expect(casts("brain.weight", "half.weight", "brain.weight")).toEqual(["brain.weight", "half.weight"]);
+    const [big, large] = ["big.weight", "large.weight"];
+    expect(casts(big, big, large, big)).toEqual([big, large, big]);
+  });
+
+  it("are cast as late as possible", async () => {
+    const x = input("x", "float32", [BIG[0], BIG[1]]);
+    const y = mul(add(x, frozen("big.weight")), frozen("large.weight"));
+    const order = await computedOrder(createGraph({ y }), path);
+    expect(order).toEqual(["big.weight_f32", "add", "large.weight_f32", "y"]);
   });
 
   it("are gathered before they are cast", () => {

@@ -2,6 +2,7 @@
 import { arrayCases } from "./op_cases/arrays.js";
 import type { OpCase } from "./op_cases/case.js";
 import { elementwiseCases } from "./op_cases/elementwise.js";
+import { int8Cases } from "./op_cases/int8.js";
 import { productCases } from "./op_cases/products.js";
 
-export const opCases: readonly OpCase[] = [...elementwiseCases, ...arrayCases, ...productCases];
+export const opCases: readonly OpCase[] = [...elementwiseCases, ...arrayCases, ...productCases, ...int8Cases];

@@ -29,6 +29,14 @@ const WITHOUT_GRADIENT: Readonly<Record<string, readonly number[]>> = {
   rotary: [1, 2, 3],
   crossEntropy: [1],
   softmaxMinusOneHot: [0, 1],
+  fence: [0, 1],
+  after: [1],
+  rotate: [1, 2],
+  rowScale: [0],
+  quantizeRows: [0, 1],
+  int8Linear: [1, 2, 3, 4, 5, 6],
+  int8Product: [0, 1, 2, 3],
+  int8SoftmaxProduct: [0, 1, 2, 3, 4, 5],
 };
 
 const edgeCases = [...edgeArrayCases, ...edgeNumberCases];

@@ -32,6 +32,8 @@ function arrayOf(values: Numbers, dtype: ElementType): NDArray["data"] {
   const list = Array.from(values);
   if (dtype === "int64") return BigInt64Array.from(list, BigInt);
   if (dtype === "int32") return Int32Array.from(list);
+  if (dtype === "int8") return Int8Array.from(list);
+  if (dtype === "uint8") return Uint8Array.from(list);
   return dtype === "bool" ? Uint8Array.from(list) : Float32Array.from(list);
 }
 
@@ -115,7 +117,8 @@ describe("the op table", () => {
       expect(result.y!.dims).toEqual(y.shape.map(sizeOf));
       expectClose(result.y!.data as Float32Array, wanted, "result");
       for (const [i, target] of targets.entries()) {
-        const expected = slopes(opCase, values, weights, inputs.indexOf(target));
+        const of = inputs.indexOf(target);
+        const expected = opCase.gradients?.[of]?.(weights, ...values) ?? slopes(opCase, values, weights, of);
         expectClose(result[`g${i}`]!.data as Float32Array, expected, `gradient of ${target.node.label}`);
       }
       // Every float operand that the op has a rule for must have been checked.

@@ -28,6 +28,19 @@ function faultsOf(action: () => unknown): readonly string[] {
   return [];
 }
 
+describe("a name with a number in it", () => {
+  it("is written as TRL writes it", () => {
+    expect([flagOf("loadIn8bit"), keyOf("loadIn8bit")]).toEqual(["--load-in-8bit", "load_in_8bit"]);
+    expect([flagOf("adamBeta1"), keyOf("adamBeta1")]).toEqual(["--adam-beta1", "adam_beta1"]);
+    expect(train([...REQUIRED, "--load_in_8bit"]).loadIn8bit).toBe(true);
+  });
+  it("of weights that are trained is refused", () => {
+    expect(faultsOf(() => train([...REQUIRED, "--method", "full", "--load-in-8bit"]))).toEqual([
+      expect.stringContaining("--load-in-8bit rounds weights that stay as they are"),
+    ]);
+  });
+});
+
 describe("defaults", () => {
   it("are those of PEFT and transformers, but for the learning rate and grouping", () => {
     expect(train([...REQUIRED, "--output-dir", "o"])).toMatchObject({
@@ -118,12 +131,12 @@ describe("names", () => {
   it("that do not exist are refused, with the nearest one or what there is instead", () => {
     expect(
       faultsOf(() =>
-        train([...REQUIRED, "--lerning-rate", "1", "--lora_alfa=2", "--packing", "--qqqqq", "x"]),
+        train([...REQUIRED, "--lerning-rate", "1", "--lora_alfa=2", "--padding-free", "--qqqqq", "x"]),
       ),
     ).toEqual([
       "there is no option --lerning-rate · did you mean --learning-rate?",
       "there is no option --lora_alfa · did you mean --lora-alpha?",
-      "there is no option --packing · rows are not packed; --group-by-length saves most of the padding",
+      "there is no option --padding-free · give --packing",
       "there is no option --qqqqq · see --help-all",
     ]);
     const given: GivenOption[] = [
@@ -206,6 +219,17 @@ describe("values", () => {
     `);
   });
 
+  it("that other programs know are refused with the reason", () => {
+    const strategy = (name: string) =>
+      faultsOf(() => train([...REQUIRED, "--packing", "--packing-strategy", name]));
+    expect(strategy("bfd")).toEqual([]);
+    expect(strategy("wrapped")).toEqual([
+      '--packing-strategy is "wrapped"; expected bfd · bfd leaves rows whole; wrapped would cut them wherever a sequence ends',
+    ]);
+    expect(strategy("bfd_split").join()).toContain("raise it to lose none");
+    expect(strategy("constructor")).toEqual(['--packing-strategy is "constructor"; expected bfd']);
+  });
+
   it("that are missing are told with the words that belong to nothing", () => {
     expect(faultsOf(() => train(["extra", "--lora-r", "--dataset", "d"]))).toMatchInlineSnapshot(`
       [
@@ -226,6 +250,7 @@ describe("rules between options", () => {
     [["--method", "full", "--lora-r", "4"], "--method full makes no adapter, so --lora-r can have no effect"],
     [["--from-scratch"], "--from-scratch starts from random weights"],
     [["--save-dtype", "float16"], "--save-dtype has no effect on an adapter"],
+    [["--packing-strategy", "bfd"], "--packing-strategy has no effect without --packing"],
   ])("refuse %j", (words, what) => {
     expect(faultsOf(() => train([...REQUIRED, ...words])).join()).toContain(what);
   });

@@ -204,6 +204,23 @@ describe("a checkpoint", () => {
     expect(outputDir).toBe("runs/a");
   });
 
+  it.each([
+    ["step", 2.5],
+    ["num_tokens", 1e300],
+    ["fingerprint", {}],
+    ["fingerprint", { options: null, hashes: {}, phinetune: "" }],
+    ["best", { step: 1, value: "1", without_improvement: 0 }],
+    ["watch", { mean: 1, least: 1, start: 1 }],
+    ["earlier", [{ answer: 1, stopped: true, tokens: 2 }]],
+    ["earlier", undefined],
+  ])("whose state has a damaged %s, %j, is refused", async (key, value) => {
+    const options = copyOf("unsound");
+    const path = join(work, "unsound", "checkpoint-6", "trainer_state.json");
+    const state = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    writeFileSync(path, JSON.stringify({ ...state, [key]: value }));
+    expect(await faultsOf(options)).toContain(`the state of the training is damaged: ${key}`);
+  });
+
   it("with any byte of its state changed gives a run or a PhinetuneError", async () => {
     const options = copyOf("damaged");
     const path = join(work, "damaged", "checkpoint-6", "trainer_state.json");

@@ -147,7 +147,7 @@ describe.each(["phi", "llama", "qwen2"])("%s", (modelType) => {
       { targetModules: ["q_proj", "v_proj"] },
       { num_hidden_layers: 1 },
     );
-    const graph = buildTrainingGraph(base, plan);
+    const graph = buildTrainingGraph(base, plan, { chunks: { count: 2, rows: 256 } });
     const names = graph.steps.flatMap(({ outputs }) => outputs);
     for (const { outputs } of graph.weights) expect(names).not.toContain(`${outputs[0]}_grad`);
     expect(graph.results.map(({ name }) => name).sort()).toEqual(

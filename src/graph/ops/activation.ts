@@ -29,7 +29,8 @@ export const geluTanhOp = activation(
   (g, x) => {
     const [inner, slope] = twiceInner(x);
     const s = sigmoid(inner);
-    return mul(g, mul(s, add(mul(mul(x, slope), sub(scalar(1), s)), scalar(1))));
+    // onnxruntime computes the last input first: in this order four values live at a time, in another five.
+    return mul(g, mul(s, add(mul(sub(scalar(1), s), mul(x, slope)), scalar(1))));
   },
   (emit, inputs, outputs) => emit.node("Gelu", inputs, outputs, { approximate: "tanh" }),
 );

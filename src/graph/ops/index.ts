@@ -4,9 +4,18 @@ import { geluOp, geluTanhOp, reluOp, siluOp } from "./activation.js";
 import { argMaxOp, expandOp, reduceMeanOp, reduceSumOp } from "./broadcast.js";
 import * as elementwise from "./elementwise.js";
 import { gatherOp, rangeOp, scatterAddOp, sizeOp } from "./indexing.js";
+import {
+  int8LinearOp,
+  int8ProductOp,
+  int8SoftmaxProductOp,
+  quantizeRowsOp,
+  rotateOp,
+  rowScaleOp,
+} from "./int8.js";
 import { crossEntropyOp, softmaxMinusOneHotOp } from "./loss.js";
 import { gemmOp, matmulOp } from "./matmul.js";
 import { layerNormOp, rmsNormOp, softmaxOp } from "./normalization.js";
+import { afterOp, fenceOp } from "./order.js";
 import { rotaryOp } from "./rotary.js";
 import { scaleOp } from "./scale.js";
 import { castOp, concatOp, padOp, reshapeOp, sliceOp, transposeOp } from "./shape.js";
@@ -52,4 +61,12 @@ export const ops: readonly Op[] = [
   rotaryOp,
   crossEntropyOp,
   softmaxMinusOneHotOp,
+  fenceOp,
+  afterOp,
+  rotateOp,
+  rowScaleOp,
+  quantizeRowsOp,
+  int8LinearOp,
+  int8ProductOp,
+  int8SoftmaxProductOp,
 ];

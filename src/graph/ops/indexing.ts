@@ -53,7 +53,6 @@ export const scatterAddOp: Op = {
       (size, dim) => (size === 1 ? dim : dim === 1 ? size : `${size}*${dim}`),
       1,
     );
-    emit.node("Reshape", [updates!, emit.shape([...before, count, ...after])], [flatUpdates!]);
     emit.node(
       "Reshape",
       [indices!, emit.int64(Array.from({ length: rank }, (_, i) => (i === axis ? -1 : 1)))],
@@ -61,6 +60,8 @@ export const scatterAddOp: Op = {
     );
     emit.node("Expand", [column!, emit.shape([...before, count, ...after])], [places!]);
     emit.node("Expand", [emit.float32(0), emit.shape(y!.shape)], [zeros!]);
+    // Comes last, for onnxruntime computes the last input first: no zeros wait for the updates.
+    emit.node("Reshape", [updates!, emit.shape([...before, count, ...after])], [flatUpdates!]);
     emit.node("ScatterElements", [zeros!, places!, flatUpdates!], outputs, { axis, reduction: "add" });
   },
 };

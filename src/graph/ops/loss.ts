@@ -2,7 +2,8 @@
 import { apply, applyAll, failShape, type Op, type Value } from "../value.js";
 import { mul } from "./elementwise.js";
 
-// d(Σ loss)/d(logits) = g·(softmax(logits) − onehot(id))
+// d(Σ loss)/d(logits) = g·(softmax(logits) − onehot(id)). The softmax of log-probabilities is that of the logits, which they
+// overwrite: onnxruntime computes LogSoftmax and Softmax in place.
 export const crossEntropyOp: Op = {
   name: "crossEntropy",
   infer: ([logits, ids]) => {
@@ -12,20 +13,20 @@ export const crossEntropyOp: Op = {
     return [
       { dtype: "float32", shape: [] },
       { dtype: "float32", shape: [rows!] },
+      { dtype: "float32", shape: logits!.shape },
     ];
   },
-  vjp: [(g, { inputs: [logits, ids] }) => mul(softmaxMinusOneHot(logits!, ids!), g), null],
-  onnx: (emit, [logits, ids], [sum, losses]) => {
-    const [logSum, column, picked, difference] = ["log_sum", "column", "picked", "difference"].map(
-      emit.fresh,
-    );
+  vjp: [(g, { inputs: [, ids], outputs: [, , logs] }) => mul(softmaxMinusOneHot(logs!, ids!), g), null],
+  onnx: (emit, [logits, ids], [sum, losses, logProbabilities]) => {
+    const [column, picked, negative] = ["column", "picked", "negative"].map(emit.fresh);
+    const logs = logProbabilities || emit.fresh("log_probabilities");
     const each = losses || emit.fresh("losses");
     const axis = emit.int64([1]);
-    emit.node("ReduceLogSumExp", [logits!, axis], [logSum!], { keepdims: 1 });
+    emit.node("LogSoftmax", [logits!], [logs], { axis: -1 });
     emit.node("Unsqueeze", [ids!, axis], [column!]);
-    emit.node("GatherElements", [logits!, column!], [picked!], { axis: 1 });
-    emit.node("Sub", [logSum!, picked!], [difference!]);
-    emit.node("Squeeze", [difference!, axis], [each]);
+    emit.node("GatherElements", [logs, column!], [picked!], { axis: 1 });
+    emit.node("Neg", [picked!], [negative!]);
+    emit.node("Squeeze", [negative!, axis], [each]);
     if (sum) emit.node("ReduceSum", [each, emit.int64([0])], [sum!], { keepdims: 0 });
   },
 };

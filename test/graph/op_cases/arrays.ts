@@ -2,6 +2,7 @@
 import { argMax, expand, reduceMean, reduceSum } from "../../../src/graph/ops/broadcast.js";
 import { add } from "../../../src/graph/ops/elementwise.js";
 import { gather, range, scatterAdd, sizeOf } from "../../../src/graph/ops/indexing.js";
+import { after, fence } from "../../../src/graph/ops/order.js";
 import { cast, concat, pad, reshape, slice, transpose } from "../../../src/graph/ops/shape.js";
 import type { Value } from "../../../src/graph/value.js";
 import { at, coordinates, count, type Numbers, type OpCase } from "./case.js";
@@ -60,6 +61,21 @@ const repeated = [2, 0, 2, 2, 1];
 const integers = { dtype: "int64" } as const;
 
 export const arrayCases: readonly OpCase[] = [
+  {
+    op: "fence",
+    operands: [{ shape: [2, 3] }],
+    build: (x) => add(x, cast(reduceSum(fence([x, reduceSum(x, [0, 1])]), [0]), "float32")),
+    reference: (x) => x,
+  },
+  {
+    op: "after",
+    operands: [{ shape: [2, 3], dims: ["B", 3] }, { shape: [4] }],
+    build: (x, other) => add(after(x, fence([other])), reduceSum(other, [0])),
+    reference: (x, other) => {
+      const sum = Array.from(other).reduce((total, value) => total + value, 0);
+      return Array.from(x, (value) => value + sum);
+    },
+  },
   {
     op: "reshape",
     about: "static",

@@ -20,6 +20,8 @@ export interface OpCase {
   readonly build: (...values: Value[]) => Value;
   /** The op in float64; operands in row-major order. */
   readonly reference: (...operands: Numbers[]) => ArrayLike<number>;
+  /** The gradient for an operand by its index, where it is by decision not the slope of the reference. */
+  readonly gradients?: Readonly<Record<number, (g: Numbers, ...operands: Numbers[]) => ArrayLike<number>>>;
 }
 
 export type Numbers = ArrayLike<number>;
