@@ -67,7 +67,7 @@ const training = {
     type: "flag",
     default: false,
     section: "Training",
-    help: "compute the inside of each layer again in the backward pass instead of keeping it: the same numbers in far less memory, and a third more time (TRL: on)",
+    help: "compute the inside of each layer again in the backward pass instead of keeping it: the same numbers in far less memory, at the price of a second forward pass (TRL: on)",
   },
   learningRate: {
     type: "number",
