@@ -19,6 +19,7 @@ import type { Row } from "../data/types.js";
 import type { Fault } from "../errors.js";
 import { parseJson } from "./json.js";
 import { checkPages, type Levels } from "./parquet_pages.js";
+import { checkZstd } from "./zstd.js";
 
 type Decompressor = NonNullable<Compressors[CompressionCodec]>;
 
@@ -180,18 +181,29 @@ async function readGroup(
   return rows.map((row) => Object.fromEntries(names.map((name, i) => [name, plainValue(row[i])])));
 }
 
+/** How far these can shrink bytes at most. The library makes an array of the claimed length at once. */
+const MAX_RATIO: Readonly<Record<string, number>> = { SNAPPY: 32, LZ4: 256, LZ4_RAW: 256 };
+
 /**
  * Node's own where it has one: strict about lengths and checksums, and fast. Nothing is asked to unpack to nothing:
  * the library's LZ4 takes the one byte of an empty block for a match.
  */
-const decompressors: Compressors = Object.fromEntries(
+export const decompressors: Compressors = Object.fromEntries(
   Object.entries<Decompressor>({
     ...(compressors as Record<string, Decompressor>),
     GZIP: (input, length) => unzipSync(input, { maxOutputLength: length }),
     BROTLI: (input, length) => brotliDecompressSync(input, { maxOutputLength: length }),
+    ZSTD: (input, length) => {
+      checkZstd(input, length);
+      return compressors.ZSTD!(input, length);
+    },
   }).map(([codec, decompress]) => [
     codec,
-    (input: Uint8Array, length: number) => (length === 0 ? new Uint8Array() : decompress(input, length)),
+    (input: Uint8Array, length: number) => {
+      if (length > (MAX_RATIO[codec] ?? Number.POSITIVE_INFINITY) * input.length)
+        throw new Error(`a page of ${input.length} bytes claims to unpack to ${length}`);
+      return length === 0 ? new Uint8Array() : decompress(input, length);
+    },
   ]),
 );
 

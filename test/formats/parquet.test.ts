@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PhinetuneError } from "../../src/errors.js";
+import { decompressors } from "../../src/formats/parquet.js";
 import { readRows } from "../../src/formats/rows.js";
 
 const fixtures = fileURLToPath(new URL("../fixtures/rows/", import.meta.url));
@@ -67,6 +68,28 @@ describe("bytes that are no sound Parquet file", () => {
     const bytes = Uint8Array.from(original);
     bytes[Buffer.from(bytes).indexOf("plain")] = 0xff;
     expect(await faultOf(bytes)).toContain("rows 1 to 20");
+  });
+
+  // The first page of a column: its bytes begin at 20, with the descriptor and the size of a frame from 24 on.
+  test.each([
+    ["a content of 1.5 GB", [0xa0, 0x60, 0x2f, 0x68, 0x59], /frame of \d+ blocks claims 1500000096 bytes/],
+    ["a window of a gigabyte", [0x00, 0xa0], /wants a window of 1073741824 bytes/],
+    ["bytes after its frame", [0x20, 0x00], /there is no Zstandard frame at byte 9 of a page/],
+  ])("Zstandard with %s asks for no memory", async (_, header, words) => {
+    const bytes = Buffer.from(readFileSync(join(fixtures, "small_zstd.parquet")));
+    expect(bytes.readUInt32LE(20)).toBe(0xfd2fb528);
+    bytes.set(header, 24);
+    // One raw block of no bytes, the last one.
+    bytes.set([1, 0, 0], 24 + header.length);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(await faultOf(bytes)).toMatch(words);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 26);
+  });
+
+  test.each(["SNAPPY", "LZ4", "LZ4_RAW"] as const)("%s that claims to unpack to a gigabyte", (codec) => {
+    expect(() => decompressors[codec]!(new Uint8Array(100), 2 ** 30)).toThrow(
+      "a page of 100 bytes claims to unpack to 1073741824",
+    );
   });
 
   // A run-length header with its top bit set claims thousands to billions of values.

@@ -23,7 +23,7 @@ const named = <T>(name: string, count: number, reader: () => Reader<T> | Promise
 });
 
 const readers = [
-  named("safetensors", 30_000, singleFile),
+  named("safetensors", 25_000, singleFile),
   named("safetensors in shards", 8000, shardedFolder),
   named("tokenizer.json", 9000, tokenizerFiles),
   named("config.json", 12_000, modelConfig),

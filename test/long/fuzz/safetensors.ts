@@ -65,9 +65,13 @@ async function readFirst(entries: Opened["entries"]): Promise<Opened> {
   return { entries, tensors: new Map(read) };
 }
 
-function mustBeEntry(entry: TensorEntry, read: Tensor | undefined): void {
-  const { name, dtype, shape, file, offset, length } = entry;
-  const wanted = tensorsIn(file).get(name);
+/** @param inFile the tensors of the entry's file */
+function mustBeEntry(
+  { name, dtype, shape, offset, length }: TensorEntry,
+  read: Tensor | undefined,
+  inFile: ReturnType<typeof tensorsIn>,
+): void {
+  const wanted = inFile.get(name);
   must(wanted !== undefined, `${name}: the file has no such tensor`);
   must(dtype === wanted.dtype && same(shape, wanted.shape), `${name}: dtype or shape`);
   must(offset === wanted.offset && length === wanted.bytes.length, `${name}: its place`);
@@ -117,8 +121,9 @@ export function singleFile(): Reader<Opened> {
     },
     read: async () => readFirst((await openSafetensors(path)).entries),
     check({ entries, tensors }) {
-      must(entries.size === tensorsIn(path).size, "number of tensors");
-      for (const [name, entry] of entries) mustBeEntry(entry, tensors.get(name));
+      const inFile = tensorsIn(path);
+      must(entries.size === inFile.size, "number of tensors");
+      for (const [name, entry] of entries) mustBeEntry(entry, tensors.get(name), inFile);
     },
   };
 }
@@ -164,7 +169,7 @@ export function shardedFolder(): Reader<Opened> {
       must(same([...entries.keys()].sort(), Object.keys(wanted).sort()), "names of the tensors");
       for (const [name, entry] of entries) {
         must(entry.file === join(folder, wanted[name]!), `${name}: its file`);
-        mustBeEntry(entry, tensors.get(name));
+        mustBeEntry(entry, tensors.get(name), tensorsIn(entry.file));
       }
     },
   };
