@@ -1,5 +1,6 @@
 // phinetune beside transformers + PEFT: the same training step in several programs, in turns. Prints each measurement and a summary.
 // node bench/compare_step.mjs --model DIR --python PYTHON [--rounds 3] [--steps 5] [--programs fp32,int8,peft-fp32,peft-bf16]
+// Each program also with gradient checkpointing: fp32+c, int8+c, peft-fp32+c, peft-bf16+c.
 // DIR is made by: PYTHON bench/peft_step.py --make --model DIR --layers 4
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -16,12 +17,17 @@ const { values: given } = parseArgs({
 const here = new URL(".", import.meta.url).pathname;
 const ours = [process.execPath, `${here}phinetune_step.mjs`];
 const theirs = [given.python, `${here}peft_step.py`];
-const programs = {
+const plain = {
   fp32: ours,
   int8: [...ours, "--load-in-8bit"],
   "peft-fp32": theirs,
   "peft-bf16": [...theirs, "--bf16"],
 };
+const checkpointed = Object.entries(plain).map(([name, words]) => [
+  `${name}+c`,
+  [...words, "--gradient-checkpointing"],
+]);
+const programs = { ...plain, ...Object.fromEntries(checkpointed) };
 const MiB = 2 ** 20;
 
 /** One process, one measurement. */

@@ -1,10 +1,11 @@
 // Times training steps of phinetune on random tokens; prints one JSON line. Run `npm run build` first.
-// node bench/phinetune_step.mjs --model DIR [--batch 2] [--length 256] [--steps 5] [--warmup 2] [--threads 2] [--r 8] [--load-in-8bit]
+// node bench/phinetune_step.mjs --model DIR [--batch 2] [--length 256] [--steps 5] [--warmup 2] [--threads 2] [--r 8] [--load-in-8bit] [--gradient-checkpointing]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { planAdapter } from "../dist/adapters/attach.js";
 import { defaultLoraConfig } from "../dist/adapters/config.js";
 import { initialValues } from "../dist/adapters/initial.js";
+import { chunksFor } from "../dist/evaluate/loss_head.js";
 import { openBaseModel } from "../dist/models/base_model.js";
 import { inStorage } from "../dist/quantize/storage.js";
 import { createRandom } from "../dist/random.js";
@@ -21,6 +22,7 @@ const { values: given } = parseArgs({
     threads: { type: "string", default: "2" },
     r: { type: "string", default: "8" },
     "load-in-8bit": { type: "boolean", default: false },
+    "gradient-checkpointing": { type: "boolean", default: false },
   },
 });
 const [B, T, steps, warmup, numThreads, r] = [
@@ -40,7 +42,9 @@ const plan = planAdapter(base, {
   alpha: 2 * r,
   targetModules: ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"],
 });
-const objective = await createObjective(base, plan, { numThreads });
+const gradientCheckpointing = given["gradient-checkpointing"];
+const chunks = chunksFor(base, plan, B * (T - 1));
+const objective = await createObjective(base, plan, { numThreads, gradientCheckpointing, chunks });
 const loadSeconds = (performance.now() - started) / 1000;
 
 const random = createRandom(1, "bench");
@@ -84,6 +88,7 @@ console.log(
   JSON.stringify({
     program: "phinetune",
     weights: loadIn8bit ? "int8" : "float32",
+    gradient_checkpointing: gradientCheckpointing,
     step_seconds_median: median,
     step_seconds_min: sorted[0],
     tokens_per_second: (B * T) / median,

@@ -90,7 +90,7 @@ interface Training {
 /** Everything between the opened run folder and the finished run. */
 async function* train(given: Training): AsyncGenerator<TrainEvent> {
   const { options, prepared, run, state, fingerprint, from, signal } = given;
-  const { base, tokenizer, subject, data, loop, estimate } = prepared;
+  const { base, subject, data, loop, estimate } = prepared;
   const { trained } = subject;
   // What the log of the first part tells already is shown again, but not written twice.
   for (const event of introduction(options, prepared)) yield from ? event : run.record(event);
@@ -100,7 +100,7 @@ async function* train(given: Training): AsyncGenerator<TrainEvent> {
 
   const best = from ? { ...from.saved.best } : noBest();
   const watch = from ? from.saved.watch : noWatch();
-  const examiner = createExaminer({ options, base, trained, tokenizer, data }, from?.saved.earlier, signal);
+  const examiner = createExaminer({ ...prepared, options, trained }, from?.saved.earlier, signal);
   const examine = async function* (phase: EvaluatedEvent["phase"]): AsyncGenerator<TrainEvent> {
     for await (const event of examiner.examine(phase, state.step, state.step / loop.stepsPerEpoch))
       yield event.type === "answering" ? event : run.record(event);
@@ -211,8 +211,9 @@ async function recordFailure(run: RunFolder, event: FailedEvent): Promise<Failed
 function explained(error: unknown, parts: MemoryParts): Error {
   if (!isOutOfMemory(error)) return error as Error;
   const { message } = error as Error;
+  const what = error instanceof PhinetuneError ? error.faults[0]!.what : message;
   return new PhinetuneError(
-    { code: "memory", what: `memory ran out: ${message}`, fix: largestPart(parts) },
+    { code: "memory", what: `memory ran out: ${what}`, fix: largestPart(parts) },
     error,
   );
 }

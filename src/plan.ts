@@ -9,6 +9,7 @@ import type { PlanOptions } from "./options.js";
 import { type PreparedRun, prepareRun } from "./prepared_run.js";
 import { checkRunFolder } from "./run/folder.js";
 import { machineMemory } from "./runtime/machine.js";
+import { type AnsweringPace, answerBatches, answeringSeconds, timeAnswers } from "./train/answering.js";
 import { type Calibration, calibrate, calibrationBatches } from "./train/calibrate.js";
 import { findCheckpoint } from "./train/checkpoint.js";
 import type { Sizes } from "./train/estimate.js";
@@ -54,7 +55,10 @@ export interface RunPlan {
   readonly time: {
     readonly step_seconds: number;
     readonly training_seconds: number;
+    /** Of the losses of the held-out rows, at all evaluations. */
     readonly evaluation_seconds: number;
+    /** Of generated answers, at all evaluations. */
+    readonly answering_seconds: number;
     readonly total_seconds: number;
     readonly calibration: Calibration;
   } | null;
@@ -71,12 +75,14 @@ export async function planRun(
   const { outputDir, resumeFromCheckpoint, overwriteOutputDir: overwrite } = options;
   if (resumeFromCheckpoint) findCheckpoint(resumeFromCheckpoint, outputDir);
   else checkRunFolder(outputDir, { overwrite });
-  const { base, subject, data, packing, loop, estimate } = await prepared(options, tell);
+  const run = await prepared(options, tell);
+  const { base, tokenizer, subject, data, questions, packing, loop, estimate } = run;
   const { trained } = subject;
   const { trainable, all } = countParameters(base, trained.plan);
   let { parts } = estimate;
 
   let calibration: Calibration | undefined;
+  let answering: AnsweringPace | undefined;
   let measuredPeak: number | null = null;
   if (options.calibrationSteps > 0) {
     tell(
@@ -99,6 +105,10 @@ export async function planRun(
     const ran = calibration.ran.map((i) => estimate.sizes[chosen[i]!]!);
     const error = measuredPeak - totalOf(estimate.after(ran));
     parts = { ...parts, rest: Math.max(0, parts.rest + error) };
+    if (tokenizer && questions.length > 0) {
+      tell(`timing the first tokens of an answer of ${questions.length} …`);
+      answering = await timeAnswers(base, trained, questions, options, tokenizer);
+    }
   }
   const expectedPeak = totalOf(parts);
   const schedule = scheduleOf(options, loop, trainable, data.held.length);
@@ -124,7 +134,7 @@ export async function planRun(
       machine_total: machine.total,
       machine_available: machine.available,
     },
-    time: calibration ? timeOf(calibration, estimate.sizes, schedule, options, data.held) : null,
+    time: calibration ? timeOf({ calibration, answering }, run, schedule, options) : null,
     warnings: [...data.warnings, ...adviceOn(parts, machine)],
   };
 }
@@ -153,11 +163,10 @@ function pickBatches(data: TrainingData, options: PlanOptions, numbers: readonly
 }
 
 function timeOf(
-  calibration: Calibration,
-  sizes: readonly Sizes[],
+  { calibration, answering }: { calibration: Calibration; answering: AnsweringPace | undefined },
+  { data: { held }, questions, estimate: { sizes } }: PreparedRun,
   schedule: Schedule,
   options: PlanOptions,
-  held: Parameters<typeof evaluationSeconds>[1],
 ): NonNullable<RunPlan["time"]> {
   const { a, b, warmUp } = calibration.pace;
   const seconds = (batches: readonly Sizes[]) =>
@@ -167,11 +176,19 @@ function timeOf(
   const steps = epochs * seconds(sizes) + seconds(sizes.slice(0, left));
   const training = steps + warmUp;
   const evaluation = schedule.evaluations * evaluationSeconds(calibration.pace, held, options);
+  const batches = answerBatches(questions, options);
+  const answeredLater = options.predictWithGenerate ? schedule.evaluations - 1 : 1;
+  const answers =
+    answering === undefined
+      ? 0
+      : answeringSeconds(answering, batches, options, { stops: false }) +
+        answeredLater * answeringSeconds(answering, batches, options, { stops: true });
   return {
     step_seconds: steps / schedule.max_steps,
     training_seconds: training,
     evaluation_seconds: evaluation,
-    total_seconds: training + evaluation,
+    answering_seconds: answers,
+    total_seconds: training + evaluation + answers,
     calibration,
   };
 }

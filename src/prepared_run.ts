@@ -9,6 +9,7 @@ import type { TrainOptions } from "./options.js";
 import { inInt8 } from "./quantize/storage.js";
 import { machineMemory } from "./runtime/machine.js";
 import { type Subject, subjectOf } from "./subject.js";
+import { type AskedQuestion, answerBatches, askedQuestions } from "./train/answering.js";
 import type { RoundingEvent } from "./train/events.js";
 import type { LoopOptions } from "./train/loop.js";
 import { estimateMemory, refuseHopeless } from "./train/memory.js";
@@ -21,6 +22,8 @@ export interface PreparedRun {
   readonly tokenizer: Tokenizer | undefined;
   readonly subject: Subject;
   readonly data: TrainingData;
+  /** Held-out rows that are answered at evaluations. */
+  readonly questions: readonly AskedQuestion[];
   /** Undefined where rows are not packed. */
   readonly packing: PackingFigures | undefined;
   readonly loop: LoopOptions;
@@ -46,9 +49,11 @@ export async function* prepareRun(options: TrainOptions): AsyncGenerator<Roundin
   const before = process.memoryUsage.rss();
   const { plan } = subject.trained;
   const { train: rows, held, packedLength } = data;
-  const estimate = estimateMemory({ base, plan, rows, held, packedLength, options, before });
+  const questions = askedQuestions(options, data, tokenizer);
+  const answers = answerBatches(questions, options);
+  const estimate = estimateMemory({ base, plan, rows, held, packedLength, answers, options, before });
   if (options.memoryCheck) refuseHopeless(estimate.parts, machineMemory());
-  return { base, tokenizer, subject, data, packing, loop, estimate };
+  return { base, tokenizer, subject, data, questions, packing, loop, estimate };
 }
 
 async function* rounded(base: BaseModel): AsyncGenerator<RoundingEvent, BaseModel> {

@@ -112,13 +112,23 @@ function memoryRows({ memory }: RunPlan): Row[] {
 
 function timeRows({ time, schedule }: RunPlan): Row[] {
   if (!time) return [["unknown", "no steps were timed (--calibration-steps 0)"]];
-  const { step_seconds, training_seconds, evaluation_seconds, total_seconds, calibration } = time;
+  const {
+    step_seconds,
+    training_seconds,
+    evaluation_seconds,
+    answering_seconds,
+    total_seconds,
+    calibration,
+  } = time;
   const seconds = (x: number) => (x < 1 ? `${(1000 * x).toFixed(0)} ms` : duration(x));
   return [
     ["a step", seconds(step_seconds)],
     ["training", `${duration(training_seconds)} for ${plural(schedule.max_steps, "step")}`],
     ...(evaluation_seconds > 0
-      ? [["evaluation", `${duration(evaluation_seconds)}, without generated answers`] as const]
+      ? [["evaluation", `${duration(evaluation_seconds)} for the losses of the held-out rows`] as const]
+      : []),
+    ...(answering_seconds > 0
+      ? [["answers", `${duration(answering_seconds)}, if the model stops where the references do`] as const]
       : []),
     ["total", duration(total_seconds)],
     ...calibration.steps.map(

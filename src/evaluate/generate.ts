@@ -1,9 +1,9 @@
 // Prompts -> continuations, token by token, with a key/value cache.
 
 import { createContext } from "../adapters/context.js";
-import type { Trained } from "../adapters/plan.js";
+import type { Trained, TrainingPlan } from "../adapters/plan.js";
 import { fail } from "../errors.js";
-import { createGraph } from "../graph/graph.js";
+import { createGraph, type Graph } from "../graph/graph.js";
 import { reshape, slice } from "../graph/ops.js";
 import type { BaseModel } from "../models/base_model.js";
 import { OUTPUT_HEAD } from "../models/family.js";
@@ -41,6 +41,23 @@ export interface TextGenerator {
 const PAD = 0;
 
 /**
+ * The graph of one step: logits [B, V] for the token after the last of T, and keys and values of all S tokens, of which
+ * P came before.
+ */
+export function buildGenerationGraph(
+  base: BaseModel,
+  plan: TrainingPlan | undefined,
+  maxPositions: number,
+): Graph {
+  const { config } = base;
+  const context = createContext(base, { plan, cache: true, maxPositions });
+  const hidden = base.family.forward(context, config); // [B*T, D]
+  const lastHidden = slice(reshape(hidden, ["B", "T", config.hiddenSize]), 1, -1); // [B, 1, D]
+  const logits = context.linear(reshape(lastHidden, ["B", config.hiddenSize]), OUTPUT_HEAD); // [B, V]
+  return createGraph({ logits, ...Object.fromEntries(context.present) });
+}
+
+/**
  * Prepares generation by the base, or by the base with an adapter.
  * @param maxPositions longest prompt and continuation together
  */
@@ -52,14 +69,7 @@ export async function createGenerator(
   const plan = adapter?.plan;
   const { config } = base;
   const maxPositions = Math.max(config.maxPositions, options.maxPositions ?? 0);
-  const context = createContext(base, { plan, cache: true, maxPositions });
-  const hidden = base.family.forward(context, config); // [B*T, D]
-  const lastHidden = slice(reshape(hidden, ["B", "T", config.hiddenSize]), 1, -1); // [B, 1, D]
-  const logits = context.linear(reshape(lastHidden, ["B", config.hiddenSize]), OUTPUT_HEAD); // [B, V]
-  const session = await createSession(
-    createGraph({ logits, ...Object.fromEntries(context.present) }),
-    options,
-  );
+  const session = await createSession(buildGenerationGraph(base, plan, maxPositions), options);
   const trained = adapter ? trainedInputs(plan, adapter.values) : {};
 
   async function* steps(

@@ -22,10 +22,9 @@ export async function* respond(
   { batchSize, ...options }: RespondOptions,
 ): AsyncGenerator<number, readonly Response[]> {
   const responses = new Array<Response>(questions.length);
-  const order = questions.map((_, i) => i);
-  order.sort((a, b) => questions[a]!.prompt.length - questions[b]!.prompt.length || a - b);
-  for (let start = 0; start < order.length && !options.signal?.aborted; start += batchSize) {
-    const batch = order.slice(start, start + batchSize);
+  let done = 0;
+  for (const batch of answeringOrder(questions, batchSize)) {
+    if (options.signal?.aborted) break;
     const prompts = batch.map((i) => questions[i]!.prompt);
     const made = await generator.generate(prompts, options);
     for (const [at, i] of batch.entries()) {
@@ -37,7 +36,20 @@ export async function* respond(
         tokens: ids.length,
       };
     }
-    yield start + batch.length;
+    done += batch.length;
+    yield done;
   }
   return responses;
+}
+
+/** Which questions are answered together, the shortest prompts first. @returns indices */
+export function answeringOrder(
+  questions: readonly Pick<Question, "prompt">[],
+  batchSize: number,
+): readonly (readonly number[])[] {
+  const order = questions.map((_, i) => i);
+  order.sort((a, b) => questions[a]!.prompt.length - questions[b]!.prompt.length || a - b);
+  return Array.from({ length: Math.ceil(order.length / batchSize) }, (_, i) =>
+    order.slice(i * batchSize, (i + 1) * batchSize),
+  );
 }

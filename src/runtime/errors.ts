@@ -1,11 +1,12 @@
 // Errors of onnxruntime and of Node -> faults that say what happened.
-import { fail } from "../errors.js";
+import { fail, PhinetuneError } from "../errors.js";
 
 /** What onnxruntime, C++ and V8 say when there is no memory left. */
 const OUT_OF_MEMORY =
   /failed to allocate|bad_alloc|out of memory|not enough memory|allocation failed|invalid (?:typed )?array length/i;
 
 export function isOutOfMemory(error: unknown): boolean {
+  if (error instanceof PhinetuneError) return error.faults.some(({ code }) => code === "memory");
   return error instanceof Error && OUT_OF_MEMORY.test(error.message);
 }
 
@@ -13,6 +14,17 @@ export function isOutOfMemory(error: unknown): boolean {
 export function failOnRuntime(what: string, error: unknown): never {
   const message = error instanceof Error ? error.message : String(error);
   if (isOutOfMemory(error))
-    fail("memory", `${what}: ${message}`, { fix: "shorter rows or smaller batches need less", cause: error });
+    fail("memory", refusedBytes(message) ?? `${what}: ${message}`, {
+      fix: "shorter rows or smaller batches need less",
+      cause: error,
+    });
   fail("runtime", `${what}: ${message}`, { cause: error });
+}
+
+/** What the arena asked for in vain, and for which node. */
+function refusedBytes(message: string): string | undefined {
+  const [, bytes] = /requested buffer of size (\d+)/.exec(message) ?? [];
+  const [, node] = /Name:'([^']+)'/.exec(message) ?? [];
+  if (bytes === undefined) return undefined;
+  return `the system has no further ${Math.ceil(Number(bytes) / 1e6)} MB${node === undefined ? "" : ` for ${node}`}`;
 }

@@ -51,7 +51,8 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
     executionMode: "sequential",
     graphOptimizationLevel: "basic",
     enableMemPattern: false,
-    logSeverityLevel: 3,
+    // What it logs as an error it throws as well.
+    logSeverityLevel: 4,
     extra: {
       session: {
         // Packed copies of float weights would double their memory. Those of 8-bit weights take the place of the mapped ones,

@@ -4,7 +4,7 @@ import { sequentialBatches } from "../data/batches.js";
 import { createGenerator } from "../evaluate/generate.js";
 import { createLossEvaluator, meanLoss } from "../evaluate/loss.js";
 import { compareAnswers, summarizeAnswers } from "../evaluate/metrics/index.js";
-import { type Question, questionOf } from "../evaluate/questions.js";
+import type { Question } from "../evaluate/questions.js";
 import { type Response, respond } from "../evaluate/respond.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
 import type { BaseModel } from "../models/base_model.js";
@@ -18,6 +18,8 @@ export interface ExaminerOptions {
   readonly trained: Trained;
   readonly tokenizer: Tokenizer | undefined;
   readonly data: TrainingData;
+  /** Held-out rows that are answered, the first ones. */
+  readonly questions: readonly Question[];
 }
 
 type Phase = EvaluatedEvent["phase"];
@@ -35,9 +37,7 @@ export interface Examiner {
 
 /** Remembers the answers given before the training, with which those after it are compared. */
 export function createExaminer(given: ExaminerOptions, memory?: unknown, signal?: AbortSignal): Examiner {
-  const { options, data, tokenizer } = given;
-  const wanted = options.predictWithGenerate ? options.predictRows || data.held.length : options.sampleRows;
-  let questions: readonly Question[] | undefined;
+  const { options, data, questions, tokenizer } = given;
   let earlier = (memory ?? []) as readonly KeptAnswer[];
   return {
     async *examine(phase, step, epoch) {
@@ -45,11 +45,8 @@ export function createExaminer(given: ExaminerOptions, memory?: unknown, signal?
       const started = performance.now();
       const sums = await evaluateLoss(given);
       let responses: readonly Response[] = [];
-      if ((phase !== "during" || options.predictWithGenerate) && tokenizer && wanted > 0) {
-        questions ??= data.held
-          .slice(0, wanted)
-          .map((encoded, i) => questionOf(data.heldRows[i]!, encoded, tokenizer));
-        responses = yield* answerAll(phase, questions, tokenizer, given, signal);
+      if ((phase !== "during" || options.predictWithGenerate) && tokenizer && questions.length > 0) {
+        responses = yield* answerAll(phase, tokenizer, given, signal);
         if (signal?.aborted) return;
       }
       yield {
@@ -86,9 +83,8 @@ async function evaluateLoss({ options, base, trained, data }: ExaminerOptions) {
 /** Greedy answers of the model as it is now. */
 async function* answerAll(
   phase: Phase,
-  questions: readonly Question[],
   tokenizer: Tokenizer,
-  { options, base, trained, data }: ExaminerOptions,
+  { options, base, trained, data, questions }: ExaminerOptions,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<AnsweringEvent, readonly Response[]> {
   const { maxNewTokens } = options;

@@ -3,6 +3,7 @@ import { countParameters, type TrainingPlan } from "../adapters/plan.js";
 import { batchesOfEpoch, sequentialBatches } from "../data/batches.js";
 import type { Batch, Encoded } from "../data/types.js";
 import { fail } from "../errors.js";
+import { buildGenerationGraph } from "../evaluate/generate.js";
 import { buildLossGraph, shiftedTargets } from "../evaluate/loss.js";
 import { type Chunks, chunkSizes, chunksFor } from "../evaluate/loss_head.js";
 import type { Graph } from "../graph/graph.js";
@@ -11,6 +12,7 @@ import type { Node } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
 import { EMBEDDING } from "../models/family.js";
 import type { TrainOptions } from "../options.js";
+import type { AnswerBatch } from "./answering.js";
 import { estimateRuns, type RunMemory, type Sizes } from "./estimate.js";
 import { buildTrainingGraph } from "./objective.js";
 import { epochSettings } from "./training_data.js";
@@ -27,7 +29,7 @@ export interface MemoryParts {
   readonly logits: number;
   /** Gaps between the values in onnxruntime's arena. */
   readonly gaps: number;
-  /** What evaluations of the held-out rows need beyond the training. */
+  /** What evaluations of the held-out rows, with their answers, need beyond the training. */
   readonly evaluation: number;
   /** Node, onnxruntime, tokenizer and data. */
   readonly rest: number;
@@ -40,6 +42,8 @@ export interface MemoryInput {
   /** Rows to train on. */
   readonly rows: readonly Encoded[];
   readonly held: readonly Encoded[];
+  /** Batches of held-out rows that are answered. */
+  readonly answers: readonly AnswerBatch[];
   /** Longest sequence in tokens where rows to train on are packed. */
   readonly packedLength?: number | undefined;
   readonly options: Pick<
@@ -50,6 +54,8 @@ export interface MemoryInput {
     | "groupByLength"
     | "evalStrategy"
     | "gradientCheckpointing"
+    | "maxNewTokens"
+    | "predictWithGenerate"
   >;
   /** What the process holds before anything is compiled, with the trained values in it. */
   readonly before: number;
@@ -99,7 +105,10 @@ export function estimateMemory(given: MemoryInput): MemoryEstimate {
   const graph = buildTrainingGraph(base, plan, { chunks, gradientCheckpointing });
   const { trainable } = countParameters(base, plan);
   const mapped = mappedBytes(graph, distinctTokens(rows, base.config.vocabSize));
-  const evaluation = evaluationBytes(given);
+  const [evaluation, answering] = [evaluationBytes(given), answeringBytes(given)];
+  // During the training its arena stays; before and after it there is none.
+  const between = options.predictWithGenerate ? Math.max(evaluation, answering) : evaluation;
+  const onTop = options.evalStrategy === "no" ? 0 : between;
   const after = (batches: readonly Sizes[]): MemoryParts => {
     const cut = batches.map((batch) => withChunks(batch, chunks));
     const run = estimateRuns(graph, cut, base.config.vocabSize);
@@ -111,8 +120,7 @@ export function estimateMemory(given: MemoryInput): MemoryEstimate {
       activations: run.activations,
       logits: run.logits + noiseBytes(graph, cut),
       gaps: Math.max(0, gapsOf(run)),
-      // During the training its arena stays; before and after it there is none.
-      evaluation: options.evalStrategy === "no" ? Math.max(0, evaluation - run.resident) : evaluation,
+      evaluation: Math.max(onTop, evaluation - run.resident, answering - run.resident),
       rest: before - 4 * trainable + LIBRARY_BYTES + graph.steps.length * STEP_BYTES + GROWTH_BYTES,
     };
   };
@@ -136,6 +144,28 @@ function evaluationBytes({ base, plan, held, options }: MemoryInput): number {
   }
   return 0;
 }
+
+/**
+ * What a generator holds after the batch with the longest answers: onnxruntime's arena, and in Node the keys and values
+ * of the last token's step, those of the one before, and about as much that waits for its collection.
+ */
+function answeringBytes({ base, plan, answers, options }: MemoryInput): number {
+  if (answers.length === 0) return 0;
+  const { config } = base;
+  const size = ({ rows, length }: AnswerBatch) => rows * (length + options.maxNewTokens);
+  const { rows: B, length } = answers.reduce((best, batch) => (size(batch) > size(best) ? batch : best));
+  const S = length + options.maxNewTokens;
+  const graph = buildGenerationGraph(base, plan, Math.max(config.maxPositions, S));
+  const steps = [
+    { B, T: length, S: length, P: 0 },
+    { B, T: 1, S, P: S - 1 },
+  ];
+  const { resident } = estimateRuns(graph, steps, config.vocabSize);
+  const cache = 2 * 4 * config.layers * B * config.kvHeads * S * config.headSize;
+  return resident + KEPT_CACHES * cache + packedBytes(graph) + graph.steps.length * STEP_BYTES;
+}
+
+const KEPT_CACHES = 3;
 
 /** Batches that are tried out of an epoch with more of them. */
 const TRIED = 100;
@@ -204,7 +234,8 @@ const FLAGS: Readonly<Record<keyof MemoryParts, string>> = {
   logits:
     "logits: lower --per-device-train-batch-size and raise --gradient-accumulation-steps, or lower --max-length",
   gaps: "gaps between activations: give --gradient-checkpointing, or lower --per-device-train-batch-size and raise --gradient-accumulation-steps",
-  evaluation: "evaluation: lower --per-device-eval-batch-size",
+  evaluation:
+    "evaluation: lower --per-device-eval-batch-size, or --max-new-tokens where answers are generated",
   rest: "the runtime and the data: give fewer rows",
 };
 

@@ -129,8 +129,10 @@ it.each(["phi", "llama", "qwen2"])("finds every part of the memory of a %s", asy
     groupByLength: true,
     evalStrategy: "epoch",
     gradientCheckpointing: false,
+    predictWithGenerate: false,
+    maxNewTokens: 500,
   } as const;
-  const given = { base, plan, rows, held: rows, options, before: 1e8 };
+  const given = { base, plan, rows, held: rows, answers: [], options, before: 1e8 };
   const { parts, sizes } = estimateMemory(given);
   expect(sizes.reduce((sum, { B }) => sum + B!, 0)).toBe(3);
   expect(sizes[0]!.T).toBe(30);
@@ -143,6 +145,13 @@ it.each(["phi", "llama", "qwen2"])("finds every part of the memory of a %s", asy
   expect(again.parts.activations).toBeLessThan(parts.activations);
   const without = estimateMemory({ ...given, held: [], options: { ...options, evalStrategy: "no" } });
   expect(totalOf(without.parts)).toBe(totalOf(parts) - parts.evaluation);
+  // Answers during the training come on top of it; those before and after it only where they hold more than it does.
+  const answers = [{ rows: 40, length: 30, newTokens: 10 }];
+  const answering = (predictWithGenerate: boolean) =>
+    estimateMemory({ ...given, answers, options: { ...options, predictWithGenerate } }).parts.evaluation;
+  const { layers, kvHeads, headSize } = base.config;
+  expect(answering(true)).toBeGreaterThan(4 * 2 * layers * kvHeads * headSize * 40 * 530);
+  expect(answering(false)).toBeLessThan(answering(true));
 });
 
 const parts: MemoryParts = {

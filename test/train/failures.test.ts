@@ -83,6 +83,14 @@ describe("memory that ran out", () => {
       expect(isOutOfMemory(new Error(message)), message).toBe(true);
       expect(() => failOnRuntime("onnxruntime failed", new Error(message))).toThrow(/smaller batches/);
     }
+    expect(() =>
+      failOnRuntime(
+        "onnxruntime failed",
+        new Error(
+          "while running Gemm node. Name:'model.layers.0.mlp.fc1/gemm_3' Status Message: bfc_arena.cc:360 Failed to allocate memory for requested buffer of size 168296448",
+        ),
+      ),
+    ).toThrow("the system has no further 169 MB for model.layers.0.mlp.fc1/gemm_3");
     expect(isOutOfMemory(new Error("Invalid argument"))).toBe(false);
     expect(isOutOfMemory("no error")).toBe(false);
   });
