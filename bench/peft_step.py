@@ -1,6 +1,6 @@
 """A model of phi-1.5's width -> the time and memory of one LoRA training step in transformers + PEFT, as one JSON line.
 
-    python bench/peft_step.py --make --model DIR [--layers 4]          random weights into DIR, nothing is measured
+    python bench/peft_step.py --make --model DIR [--layers 4] [--stored float16]   random weights into DIR, nothing is measured
     python bench/peft_step.py --model DIR [--steps 8] [--bf16] [--labels half]
 
 One process is one measurement, so that a driver can take turns with another program. B=2, T=256, r=8 on q_proj, k_proj,
@@ -46,7 +46,7 @@ class AnonymousPeak(threading.Thread):
         return self.mib
 
 
-def make(folder: Path, layers: int) -> None:
+def make(folder: Path, layers: int, dtype: str) -> None:
     """The same file for the same number of layers: weights from a seeded generator, biases zero, norms one."""
     import torch
     import transformers
@@ -62,7 +62,8 @@ def make(folder: Path, layers: int) -> None:
         tie_word_embeddings=False,
     )
     torch.manual_seed(0)
-    transformers.PhiForCausalLM(config).float().save_pretrained(folder, max_shard_size="100GB")
+    model = transformers.PhiForCausalLM(config).to(getattr(torch, dtype))
+    model.save_pretrained(folder, max_shard_size="100GB")
 
 
 def main() -> None:
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--make", action="store_true")
     parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--stored", choices=["float32", "float16"], default="float32", help="as phi-1.5: float16")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--rank", type=int, default=8)
@@ -82,7 +84,7 @@ def main() -> None:
     parser.add_argument("--gradient-checkpointing", action="store_true")
     options = parser.parse_args()
     if options.make:
-        make(options.model, options.layers)
+        make(options.model, options.layers, options.stored)
         return
 
     peak = AnonymousPeak()

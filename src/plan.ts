@@ -10,7 +10,7 @@ import { type PreparedRun, prepareRun } from "./prepared_run.js";
 import { checkRunFolder } from "./run/folder.js";
 import { machineMemory } from "./runtime/machine.js";
 import { type AnsweringPace, answerBatches, answeringSeconds, timeAnswers } from "./train/answering.js";
-import { type Calibration, calibrate, calibrationBatches } from "./train/calibrate.js";
+import { type Calibration, calibrate, calibrationBatches, secondsOf } from "./train/calibrate.js";
 import { findCheckpoint } from "./train/checkpoint.js";
 import type { Sizes } from "./train/estimate.js";
 import { evaluationSeconds, type Schedule, scheduleOf } from "./train/forecast.js";
@@ -168,9 +168,9 @@ function timeOf(
   schedule: Schedule,
   options: PlanOptions,
 ): NonNullable<RunPlan["time"]> {
-  const { a, b, warmUp } = calibration.pace;
+  const { pace, warmUp } = calibration;
   const seconds = (batches: readonly Sizes[]) =>
-    batches.reduce((sum, batch) => sum + a + b * paddedTokens(batch), 0);
+    batches.reduce((sum, { B, T }) => sum + secondsOf(pace, { rows: B!, length: T! }), 0);
   const epochs = Math.floor(schedule.max_steps / schedule.steps_per_epoch);
   const left = (schedule.max_steps % schedule.steps_per_epoch) * options.gradientAccumulationSteps;
   const steps = epochs * seconds(sizes) + seconds(sizes.slice(0, left));

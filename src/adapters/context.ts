@@ -94,7 +94,9 @@ export function createContext(
         const target = plan?.targets.get(path);
         return plan?.method && target ? plan.method.embedding(flat, y, target, adapted(path)) : y;
       }),
-    block: (path, build) => atPath(path, () => (checkpointing ? inBlock(path, build) : build())),
+    block: (path, build) =>
+      atPath(path, () => (checkpointing ? inBlock({ path, keepsResults: true }, build) : build())),
+    recomputed: (path, build) => atPath(path, () => inBlock({ path, keepsResults: false }, build)),
     dropout: (x, p, path) =>
       atPath(path, () => (noise && p > 0 ? mulByScalar(dropElements(x, p, path, noise), 1 / (1 - p)) : x)),
     cached(layer, key, value) {

@@ -6,6 +6,7 @@ import { after, fence } from "./ops/order.js";
 import { recomputation } from "./recompute.js";
 import {
   atPath,
+  type Block,
   type Node,
   type Op,
   printType,
@@ -46,33 +47,54 @@ export function pullBack(
   const order = topologicalOrder([...known.keys()], ends);
   const onPath = nodesTouching(order, new Set(targets.map((target) => target.node)), ends);
   const incoming = new Map(known);
-  const again = new Map<string, (value: Value) => Value>();
+  const again = new Map<Block, (value: Value) => Value>();
   const passed = new Set<Value>();
 
-  /** The copies of a block's values; made when its first gradient is asked for, they wait for all gradients so far. */
-  const copiesOf = (block: string): ((value: Value) => Value) => {
+  /** The copies of a block's values, made when a rule first asks for them: when `g` is known, the gradient it is given. */
+  const copiesOf = (block: Block, g: Value): ((value: Value) => Value) => {
     const made = again.get(block);
     if (made) return made;
+    const gate = block.keepsResults ? gateOf(block) : atPath(block.path, () => fence([g]));
+    const copies = recomputation(block, gate, (other) => copiesOf(other, g));
+    again.set(block, copies);
+    return copies;
+  };
+
+  /** What the copies of a large block wait for: all gradients so far. */
+  const gateOf = (block: Block): Value => {
     const inner = [...incoming].filter(([value]) => value.node.block === block);
     const done = [...incoming].filter(([value, g]) => targets.includes(value) && !passed.has(g));
     // onnxruntime computes the last one first: the gradients that are nearest to the loss.
-    const gate = atPath(block, () => fence([...inner, ...done.reverse()].map(([, g]) => g)));
+    const gate = atPath(block.path, () => fence([...inner, ...done.reverse()].map(([, g]) => g)));
     for (const [, g] of done) passed.add(g);
     for (const [value, g] of inner)
       incoming.set(
         value,
-        atPath(block, () => after(g, gate)),
+        atPath(block.path, () => after(g, gate)),
       );
-    const copies = recomputation(block, gate);
-    again.set(block, copies);
-    return copies;
+    return gate;
+  };
+
+  /** What a rule sees of a node: copies where its values, or those that it reads, are not kept. */
+  const seenOf = (node: Node, g: Value): RuleContext => {
+    const { block, inputs, outputs, attributes } = node;
+    if (block) {
+      const copyOf = copiesOf(block, g);
+      return { inputs: inputs.map(copyOf), outputs: outputs.map(copyOf), attributes };
+    }
+    if (inputs.every((x) => x.node.block?.keepsResults ?? true)) return node;
+    const seen = inputs.map((x) => {
+      const origin = x.node.block;
+      return origin && !origin.keepsResults ? copiesOf(origin, g)(x) : x;
+    });
+    return { inputs: seen, outputs, attributes };
   };
 
   for (const node of [...order].reverse()) {
     if (ends.has(node)) continue;
     const y = node.outputs[0]!;
     if (!incoming.has(y) || !node.op || !onPath.has(node)) continue;
-    const seen = node.block === undefined ? node : seenBy(node, copiesOf(node.block));
+    const seen = seenOf(node, incoming.get(y)!);
     const g = incoming.get(y)!;
     for (const [index, x] of node.inputs.entries()) {
       if (!onPath.has(x.node) || !isFloating(x)) continue;
@@ -99,11 +121,6 @@ function ruleOf(op: Op, index: number): Rule | null {
   const rule = typeof op.vjp === "function" ? op.vjp(index) : op.vjp[index];
   if (rule === undefined) fail("graph", `op ${op.name} has no rule for input ${index}`);
   return rule;
-}
-
-/** What a rule sees of a node of a block: copies. */
-function seenBy({ inputs, outputs, attributes }: Node, copyOf: (value: Value) => Value): RuleContext {
-  return { inputs: inputs.map(copyOf), outputs: outputs.map(copyOf), attributes };
 }
 
 function applyRule(rule: Rule, g: Value, node: Node, seen: RuleContext, x: Value): Value {

@@ -34,7 +34,15 @@ export interface Node {
   /** Where it comes from, e.g. `model.layers.0.mlp.fc1/gemm`; made unique when the graph is put together. */
   readonly label: string;
   /** The block whose values are computed again for gradients, if it is part of one. */
-  readonly block: string | undefined;
+  readonly block: Block | undefined;
+}
+
+/** Nodes whose values are computed again for gradients instead of kept. */
+export interface Block {
+  /** Label of what is added for it. */
+  readonly path: string;
+  /** Whether values that leave the block are kept; else gradients of what follows see them computed again, too. */
+  readonly keepsResults: boolean;
 }
 
 /** What a gradient rule sees besides the incoming gradient. */
@@ -88,12 +96,15 @@ export function atPath<T>(path: string, build: () => T): T {
   return withScopes([path], build);
 }
 
-let currentBlock: string | undefined;
+let currentBlock: Block | undefined;
 
-/** Runs `build`; the nodes that it makes are a block: for gradients their values are computed again instead of kept. */
-export function inBlock<T>(block: string, build: () => T): T {
+/**
+ * Runs `build`; the nodes that it makes are a block: for gradients their values are computed again instead of kept.
+ * Within a block whose results are kept, another one changes nothing.
+ */
+export function inBlock<T>(block: Block, build: () => T): T {
   const outer = currentBlock;
-  currentBlock = block;
+  currentBlock = outer?.keepsResults ? outer : block;
   try {
     return build();
   } finally {

@@ -107,9 +107,10 @@ function block(context: ModelContext, config: LlamaConfig, layer: number, x: Val
   const h = add(x, context.linear(mixed, `${path}.self_attn.o_proj`));
 
   const fed = norm(context, config, h, `${path}.post_attention_layernorm`);
-  const gate = activations[config.activation](context.linear(fed, `${path}.mlp.gate_proj`));
+  const gate = context.linear(fed, `${path}.mlp.gate_proj`);
   const up = context.linear(fed, `${path}.mlp.up_proj`);
-  return add(h, context.linear(mul(gate, up), `${path}.mlp.down_proj`));
+  const gated = context.recomputed(`${path}.mlp`, () => mul(activations[config.activation](gate), up));
+  return add(h, context.linear(gated, `${path}.mlp.down_proj`));
 }
 
 function norm(context: ModelContext, { normEpsilon }: LlamaConfig, x: Value, path: string): Value {

@@ -122,7 +122,8 @@ function block(context: ModelContext, config: PhiConfig, layer: number, x: Value
   const mixed = attention(applyRotary(q, config.rope, context.inputs), seen.key, seen.value, bias);
   const attended = context.linear(mixed, `${path}.self_attn.dense`);
 
-  const activated = activations[config.activation](context.linear(h, `${path}.mlp.fc1`));
+  const inner = context.linear(h, `${path}.mlp.fc1`);
+  const activated = context.recomputed(`${path}.mlp`, () => activations[config.activation](inner));
   const fed = context.linear(activated, `${path}.mlp.fc2`);
   const drop = (value: Value, name: string) =>
     context.dropout(value, config.residualDropout, `${path}.resid_dropout.${name}`);

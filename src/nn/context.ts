@@ -32,6 +32,8 @@ export interface ModelContext {
   embedding(ids: Value, path: string): Value;
   /** Builds a layer of the model at `path`; what it makes inside may be computed again instead of kept. */
   block<T>(path: string, build: () => T): T;
+  /** Builds values at `path` that cost less to compute again for gradients than to keep. */
+  recomputed<T>(path: string, build: () => T): T;
   /** Drops elements of a [N, D] value with probability `p` while training; the rest is scaled by 1/(1 − p). */
   dropout(x: Value, p: number, path: string): Value;
   /** Keys and values [B, H, T, K] of a layer, with the cached ones before them: [B, H, S, K]. */

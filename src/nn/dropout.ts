@@ -1,6 +1,6 @@
 // Dropout whose mask is a pure function of (seed, step, path, element): the same on every device and when computed again.
 import { bitwiseXor, gather, less, mul, where } from "../graph/ops.js";
-import { constant, input, scalar, type Value } from "../graph/value.js";
+import { constant, inBlock, input, scalar, type Value } from "../graph/value.js";
 
 /**
  * Random numbers of one step, from which every mask is mixed: one pair a row of a [B*T, D] value, one a column.
@@ -48,7 +48,9 @@ export function dropElements(x: Value, p: number, path: string, noise: DropoutNo
   );
   const bits = mul(bitwiseXor(keyed, noise.columns(width)), multiplier);
   const threshold = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.round((p - 0.5) * 2 ** 32)));
-  return where(less(bits, constant(Int32Array.of(threshold), [1, 1])), scalar(0), x);
+  const dropped = less(bits, constant(Int32Array.of(threshold), [1, 1]));
+  // What is dropped takes a byte an element; the result would take four.
+  return inBlock({ path, keepsResults: false }, () => where(dropped, scalar(0), x));
 }
 
 /** The noise of one micro-batch: a pure function of its arguments. */

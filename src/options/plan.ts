@@ -6,7 +6,7 @@ const planTable = {
   ...trainSchema.table,
   calibrationSteps: {
     type: "integer",
-    default: 3,
+    default: 5,
     min: 0,
     max: 20,
     section: "Training",

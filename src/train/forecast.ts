@@ -2,7 +2,7 @@
 import { sequentialBatches } from "../data/batches.js";
 import type { Encoded } from "../data/types.js";
 import type { TrainOptions } from "../options.js";
-import type { Pace } from "./calibrate.js";
+import { type Pace, secondsOf } from "./calibrate.js";
 import type { LoopOptions } from "./loop.js";
 
 export interface Schedule {
@@ -54,7 +54,7 @@ const CHECKPOINTED_SHARE = { lora: 0.34, full: 0.27 } as const;
 
 /** Time of one evaluation of the loss on the held-out rows; answers are not in it. */
 export function evaluationSeconds(
-  { a, b }: Pick<Pace, "a" | "b">,
+  pace: Pace,
   held: readonly Encoded[],
   {
     perDeviceEvalBatchSize: batchSize,
@@ -65,6 +65,6 @@ export function evaluationSeconds(
   const share = (gradientCheckpointing ? CHECKPOINTED_SHARE : FORWARD_SHARE)[method];
   let seconds = 0;
   for (const { B, T } of sequentialBatches(held, { batchSize, padTokenId: 0 }))
-    seconds += share * (a + b * B * T);
+    seconds += share * secondsOf(pace, { rows: B, length: T });
   return seconds;
 }

@@ -1,4 +1,5 @@
 // Graphs and sizes -> the memory that they need: buffers counted by hand, and what the arena of onnxruntime does with them.
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planAdapter } from "../../src/adapters/attach.js";
 import { defaultLoraConfig } from "../../src/adapters/config.js";
@@ -7,7 +8,7 @@ import { add, crossEntropy, gemm, reshape } from "../../src/graph/ops.js";
 import { input, weight } from "../../src/graph/value.js";
 import { openBaseModel } from "../../src/models/base_model.js";
 import { createArena } from "../../src/runtime/arena.js";
-import { calibrationBatches, fitPace } from "../../src/train/calibrate.js";
+import { calibrationBatches, fitPace, type Pace, secondsOf } from "../../src/train/calibrate.js";
 import { estimateRuns } from "../../src/train/estimate.js";
 import {
   adviceOn,
@@ -179,24 +180,54 @@ it("refuses what cannot fit by far", () => {
 });
 
 describe("the time of a step", () => {
-  const line = (a: number, b: number, ...tokens: number[]) =>
-    tokens.map((n) => ({ tokens: n, seconds: a + b * n }));
+  const steps = (pace: Pace, ...sizes: (readonly [rows: number, length: number])[]) =>
+    sizes.map(([rows, length]) => ({ rows, length, seconds: secondsOf(pace, { rows, length }) }));
 
-  it("is a line through those measured", () => {
-    const { a, b } = fitPace(line(0.5, 0.01, 100, 200, 900));
-    expect(a).toBeCloseTo(0.5);
-    expect(b).toBeCloseTo(0.01);
+  it("is found again from those measured", () => {
+    const pace = { a: 0.5, b: 0.001, c: 0.0003 };
+    const found = fitPace(steps(pace, [8, 20], [8, 100], [4, 300], [8, 310], [1, 5]));
+    for (const name of ["a", "b", "c"] as const) expect(found[name]).toBeCloseTo(pace[name], 9);
+    expect(secondsOf(found, { rows: 2, length: 50 })).toBeCloseTo(0.5 + 0.1 + 1.5, 9);
   });
 
-  it("never falls with tokens, and takes no time for none where few are known", () => {
-    expect(fitPace(line(3, -0.01, 100, 200))).toEqual({ a: 1.5, b: 0 });
-    expect(fitPace(line(-1, 0.1, 20, 40)).a).toBe(0);
-    expect(fitPace(line(0, 0.1, 20))).toEqual({ a: 0, b: 0.1 });
-    expect(fitPace([])).toEqual({ a: 0, b: 0 });
+  it("has no negative part, and none that the measured sizes cannot tell apart from others", () => {
+    expect(fitPace([{ rows: 2, length: 10, seconds: 0.1 }])).toEqual({ a: 0, b: 0.005, c: 0 });
+    const falling = fitPace(steps({ a: 3, b: -0.001, c: 0 }, [1, 100], [1, 200], [1, 900]));
+    expect(falling).toMatchObject({ b: 0, c: 0 });
+    expect(falling.a).toBeGreaterThan(2);
+    // Packed sequences all have one length.
+    const packed = fitPace(steps({ a: 0.1, b: 0.001, c: 0 }, [1, 512], [2, 512], [8, 512]));
+    expect(secondsOf(packed, { rows: 4, length: 512 })).toBeCloseTo(0.1 + 4 * 0.512, 6);
+    expect(fitPace([])).toEqual({ a: 0, b: 0, c: 0 });
   });
 
-  it("is taken of the shortest batch, the longest and those between", () => {
+  it("comes near to times that are disturbed", () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          a: fc.double({ noNaN: true, min: 0, max: 1 }),
+          b: fc.double({ noNaN: true, min: 1e-4, max: 0.01 }),
+          c: fc.double({ noNaN: true, min: 0, max: 1e-5 }),
+        }),
+        fc.array(fc.double({ noNaN: true, min: -0.05, max: 0.05 }), { minLength: 5, maxLength: 5 }),
+        (given, noise) => {
+          const pace = given as Pace;
+          const exact = steps(pace, [8, 60], [8, 120], [8, 200], [8, 256], [8, 160]);
+          const found = fitPace(
+            exact.map((step, i) => ({ ...step, seconds: step.seconds * (1 + noise[i]!) })),
+          );
+          for (const step of exact) {
+            const ratio = secondsOf(found, step) / step.seconds;
+            expect(Math.abs(ratio - 1)).toBeLessThan(0.15);
+          }
+        },
+      ),
+    );
+  });
+
+  it("is taken of a middle batch, the shortest, the longest and those between", () => {
     expect(calibrationBatches([5, 1, 9, 3, 7], 3)).toEqual([0, 1, 2]);
+    expect(calibrationBatches([5, 1, 9, 3, 7], 5)).toEqual([0, 1, 2, 3, 4]);
     expect(calibrationBatches([5, 1, 9], 2)).toEqual([1, 2]);
     expect(calibrationBatches([5, 1, 9], 1)).toEqual([0]);
     expect(calibrationBatches([5], 3)).toEqual([0, 0, 0]);
