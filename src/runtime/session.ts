@@ -21,6 +21,8 @@ export interface NDArray {
 export interface SessionOptions {
   /** Threads inside an op; 0: one a processor. */
   readonly numThreads?: number | undefined;
+  /** Where onnxruntime writes how long each node took, when the session is released: the beginning of the file's path. */
+  readonly profile?: string | undefined;
 }
 
 /** A compiled graph. */
@@ -53,6 +55,7 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
     enableMemPattern: false,
     // What it logs as an error it throws as well.
     logSeverityLevel: 4,
+    ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
     extra: {
       session: {
         // Packed copies of float weights would double their memory. Those of 8-bit weights take the place of the mapped ones,
@@ -91,7 +94,10 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
         arrays[name] = { dims: results[name]!.dims, data: results[name]!.data as ArrayData };
       return arrays;
     },
-    release: () => session.release(),
+    async release() {
+      if (options.profile !== undefined) session.endProfiling();
+      await session.release();
+    },
   };
 }
 
