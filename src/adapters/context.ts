@@ -14,8 +14,11 @@ export interface ContextOptions {
   readonly training?: boolean;
   /** Whether the inner values of blocks are computed again for gradients instead of kept. */
   readonly checkpointing?: boolean | undefined;
-  /** Whether keys and values of earlier tokens are inputs, and those of all tokens results. */
-  readonly cache?: boolean;
+  /**
+   * Whether keys and values of earlier tokens are inputs. `joined`: those of all tokens are results. `apart`: only those
+   * of the new tokens are, and the inputs may have more places than are taken.
+   */
+  readonly cache?: "joined" | "apart" | undefined;
   /** Rows of the rotary tables; the model's own maximum by default. */
   readonly maxPositions?: number | undefined;
 }
@@ -23,14 +26,14 @@ export interface ContextOptions {
 export interface BuiltContext extends ModelContext {
   /** The trained parameters by name, as inputs of the graph. */
   readonly trained: ReadonlyMap<string, Value>;
-  /** `present.<layer>.key` and `.value`, filled while a model with cache is built. */
+  /** `present.<layer>.key` and `.value`, or with a cache apart `new.…`: filled while a model with cache is built. */
   readonly present: ReadonlyMap<string, Value>;
 }
 
 /** Creates the context of one graph. */
 export function createContext(
   base: BaseModel,
-  { plan, training = false, checkpointing = false, cache = false, maxPositions }: ContextOptions,
+  { plan, training = false, checkpointing = false, cache, maxPositions }: ContextOptions,
 ): BuiltContext {
   const { config } = base;
   const inputs: ModelInputs = {
@@ -38,6 +41,7 @@ export function createContext(
     positions: input("position_ids", "int64", ["B", "T"]),
     attentionMask: input("attention_mask", "int64", ["B", cache ? "S" : "T"]),
     keys: cache ? "S" : "T",
+    taken: cache === "apart" ? input("taken", "int64", []) : undefined,
     maxPositions: maxPositions ?? config.maxPositions,
   };
   const trained = new Map(
@@ -100,15 +104,19 @@ export function createContext(
     dropout: (x, p, path) =>
       atPath(path, () => (noise && p > 0 ? mulByScalar(dropElements(x, p, path, noise), 1 / (1 - p)) : x)),
     cached(layer, key, value) {
-      if (!cache) return { key, value };
-      const extended = (kind: string, fresh: Value) => {
+      if (!cache) return { keys: [key], values: [value] };
+      const extended = (kind: string, fresh: Value): readonly Value[] => {
         const [, heads, , headSize] = fresh.shape;
         const past = input(`past_key_values.${layer}.${kind}`, "float32", ["B", heads!, "P", headSize!]);
+        if (cache === "apart") {
+          present.set(`new.${layer}.${kind}`, fresh);
+          return [past, fresh];
+        }
         const all = concat([past, fresh], 2, "S");
         present.set(`present.${layer}.${kind}`, all);
-        return all;
+        return [all];
       };
-      return { key: extended("key", key), value: extended("value", value) };
+      return { keys: extended("key", key), values: extended("value", value) };
     },
   };
 }

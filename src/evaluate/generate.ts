@@ -8,7 +8,8 @@ import { reshape, slice } from "../graph/ops.js";
 import type { BaseModel } from "../models/base_model.js";
 import { OUTPUT_HEAD } from "../models/family.js";
 import { createRandom } from "../random.js";
-import { createSession, int64, type NDArray, type SessionOptions } from "../runtime/session.js";
+import { createSession, int64, type SessionOptions } from "../runtime/session.js";
+import { createCache } from "./cache.js";
 import { positionsOf, trainedInputs } from "./loss.js";
 import { chooseToken, greedy, type SamplingOptions } from "./sampling.js";
 
@@ -40,17 +41,14 @@ export interface TextGenerator {
 /** Any valid id does as padding: padded positions are never seen. */
 const PAD = 0;
 
-/**
- * The graph of one step: logits [B, V] for the token after the last of T, and keys and values of all S tokens, of which
- * P came before.
- */
+/** The graph of one step: logits [B, V] for the token after the last of T, and keys and values of these. */
 export function buildGenerationGraph(
   base: BaseModel,
   plan: TrainingPlan | undefined,
   maxPositions: number,
 ): Graph {
   const { config } = base;
-  const context = createContext(base, { plan, cache: true, maxPositions });
+  const context = createContext(base, { plan, cache: "apart", maxPositions });
   const hidden = base.family.forward(context, config); // [B*T, D]
   const lastHidden = slice(reshape(hidden, ["B", "T", config.hiddenSize]), 1, -1); // [B, 1, D]
   const logits = context.linear(reshape(lastHidden, ["B", config.hiddenSize]), OUTPUT_HEAD); // [B, V]
@@ -87,18 +85,20 @@ export async function createGenerator(
     const padding = prompts.map(({ length }) => longest - length);
 
     let ids = prompts.flatMap((prompt, row) => [...new Array<number>(padding[row]!).fill(PAD), ...prompt]);
-    let positions = positionsOf(maskOf(padding, longest), B, longest);
-    let cache = emptyCache(B, config.layers, config.kvHeads, config.headSize);
+    let positions = positionsOf(maskOf(padding, 0, 0, longest), B, longest);
+    const cache = createCache(config, B);
     for (let made = 0; made < maxNewTokens && !signal?.aborted; made++) {
       const T = made === 0 ? longest : 1;
-      const S = longest + made;
+      const { taken, places } = cache;
       const result = await session.run({
         ...trained,
-        ...cache,
+        ...cache.inputs(),
+        taken: { dims: [], data: int64([taken]) },
         input_ids: { dims: [B, T], data: int64(ids) },
         position_ids: { dims: [B, T], data: int64(positions) },
-        attention_mask: { dims: [B, S], data: int64(maskOf(padding, S)) },
+        attention_mask: { dims: [B, places + T], data: int64(maskOf(padding, taken, places, T)) },
       });
+      cache.append(result);
       const all = result.logits!.data as Float32Array;
       const tokens = texts.map((text, row) => {
         if (ended[row]) return undefined;
@@ -116,11 +116,6 @@ export async function createGenerator(
       if (ended.every(Boolean)) return;
       ids = tokens.map((id) => id ?? PAD);
       positions = texts.map((_, row) => longest + made - padding[row]!);
-      cache = Object.fromEntries(
-        Object.entries(result).flatMap(([name, value]) =>
-          name.startsWith("present.") ? [[name.replace("present", "past_key_values"), value]] : [],
-        ),
-      );
     }
   }
 
@@ -144,23 +139,16 @@ function defined(options: GenerateOptions): Partial<SamplingOptions> {
   );
 }
 
-/** [B, S]: 0 for the padding on the left of each row. */
-function maskOf(padding: readonly number[], S: number): Int32Array {
-  return Int32Array.from({ length: padding.length * S }, (_, i) =>
-    i % S < padding[Math.trunc(i / S)]! ? 0 : 1,
-  );
-}
-
-function emptyCache(B: number, layers: number, kvHeads: number, headSize: number): Record<string, NDArray> {
-  const cache: Record<string, NDArray> = {};
-  for (let layer = 0; layer < layers; layer++) {
-    for (const kind of ["key", "value"])
-      cache[`past_key_values.${layer}.${kind}`] = {
-        dims: [B, kvHeads, 0, headSize],
-        data: new Float32Array(0),
-      };
+/** [B, places + T]: 0 for the padding on the left of each row, and for places that are not taken. */
+function maskOf(padding: readonly number[], taken: number, places: number, T: number): Int32Array {
+  const S = places + T;
+  const mask = new Int32Array(padding.length * S);
+  for (const [row, hidden] of padding.entries()) {
+    const start = row * S;
+    mask.fill(1, start + Math.min(hidden, taken), start + taken);
+    mask.fill(1, start + places + Math.max(0, hidden - taken), start + S);
   }
-  return cache;
+  return mask;
 }
 
 function checkPrompts(

@@ -103,7 +103,7 @@ function block(context: ModelContext, config: LlamaConfig, layer: number, x: Val
   const k = splitHeads(context.linear(normed, `${path}.self_attn.k_proj`), config.kvHeads, config.headSize);
   const v = splitHeads(context.linear(normed, `${path}.self_attn.v_proj`), config.kvHeads, config.headSize);
   const seen = context.cached(layer, applyRotary(k, config.rope, context.inputs), v);
-  const mixed = attention(applyRotary(q, config.rope, context.inputs), seen.key, seen.value, bias);
+  const mixed = attention(applyRotary(q, config.rope, context.inputs), seen, bias);
   const h = add(x, context.linear(mixed, `${path}.self_attn.o_proj`));
 
   const fed = norm(context, config, h, `${path}.post_attention_layernorm`);

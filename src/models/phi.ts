@@ -119,7 +119,7 @@ function block(context: ModelContext, config: PhiConfig, layer: number, x: Value
   );
   const v = splitHeads(values, config.kvHeads, config.headSize);
   const seen = context.cached(layer, applyRotary(k, config.rope, context.inputs), v);
-  const mixed = attention(applyRotary(q, config.rope, context.inputs), seen.key, seen.value, bias);
+  const mixed = attention(applyRotary(q, config.rope, context.inputs), seen, bias);
   const attended = context.linear(mixed, `${path}.self_attn.dense`);
 
   const inner = context.linear(h, `${path}.mlp.fc1`);

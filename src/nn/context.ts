@@ -14,8 +14,19 @@ export interface ModelInputs {
   readonly attentionMask: Value;
   /** Name of the number of keys: T, or S where cached keys come before the new ones. */
   readonly keys: Dim;
+  /**
+   * int64 []: how many of the P places for cached keys are taken, where there may be more; else all P are.
+   * The places after them are masked.
+   */
+  readonly taken?: Value | undefined;
   /** Rows of the rotary tables. */
   readonly maxPositions: number;
+}
+
+/** Keys and values of S tokens, [B, H, Sᵢ, K] each: one after the other, so that cached ones need not be copied. */
+export interface KeysAndValues {
+  readonly keys: readonly Value[];
+  readonly values: readonly Value[];
 }
 
 /**
@@ -36,6 +47,6 @@ export interface ModelContext {
   recomputed<T>(path: string, build: () => T): T;
   /** Drops elements of a [N, D] value with probability `p` while training; the rest is scaled by 1/(1 − p). */
   dropout(x: Value, p: number, path: string): Value;
-  /** Keys and values [B, H, T, K] of a layer, with the cached ones before them: [B, H, S, K]. */
-  cached(layer: number, key: Value, value: Value): { readonly key: Value; readonly value: Value };
+  /** Keys and values [B, H, T, K] of a layer, with the cached ones before them. */
+  cached(layer: number, key: Value, value: Value): KeysAndValues;
 }

@@ -146,8 +146,8 @@ function evaluationBytes({ base, plan, held, options }: MemoryInput): number {
 }
 
 /**
- * What a generator holds after the batch with the longest answers: onnxruntime's arena, and in Node the keys and values
- * of the last token's step, those of the one before, and about as much that waits for its collection.
+ * What a generator holds after the batch with the longest answers: onnxruntime's arena, and in Node keys and values, whose
+ * arrays have a quarter more room than needed and, while they grow, lie beside those before.
  */
 function answeringBytes({ base, plan, answers, options }: MemoryInput): number {
   if (answers.length === 0) return 0;
@@ -165,7 +165,7 @@ function answeringBytes({ base, plan, answers, options }: MemoryInput): number {
   return resident + KEPT_CACHES * cache + packedBytes(graph) + graph.steps.length * STEP_BYTES;
 }
 
-const KEPT_CACHES = 3;
+const KEPT_CACHES = 2.25;
 
 /** Batches that are tried out of an epoch with more of them. */
 const TRIED = 100;

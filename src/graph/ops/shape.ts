@@ -94,7 +94,9 @@ export function concat(values: readonly Value[], axis: number, size?: Dim): Valu
 
 export const sliceOp: Op = {
   name: "slice",
-  infer: ([x], { axis, start, end }) => {
+  infer: ([x], { axis, start, end, size: named }) => {
+    if (named !== undefined)
+      return [{ dtype: x!.dtype, shape: x!.shape.map((dim, i) => (i === axis ? (named as Dim) : dim)) }];
     const size = x!.shape[axis as number]!;
     const fromEnd = (start as number) < 0;
     const length = fromEnd ? -(start as number) : (end as number) - (start as number);
@@ -106,23 +108,29 @@ export const sliceOp: Op = {
   },
   vjp: [
     (g, { inputs: [x], attributes }) => {
-      const { axis, start, end } = attributes as { axis: number; start: number; end: number };
+      const { axis, start, end } = attributes as { axis: number; start: Dim; end: Dim };
       const size = x!.shape[axis]!;
-      if (typeof size !== "number") failShape("the gradient of slice", [x!], "a static size on the cut axis");
+      if (typeof size !== "number" || typeof start !== "number" || typeof end !== "number")
+        failShape("the gradient of slice", [x!], "a static size on the cut axis");
       const from = start < 0 ? size + start : start;
       return pad(g, axis, from, size - (start < 0 ? size : end));
     },
   ],
-  onnx: (emit, [x], outputs, { attributes }) => {
-    const { axis, start, end } = attributes as { axis: number; start: number; end: number };
-    const last = start < 0 ? Number.MAX_SAFE_INTEGER : end;
-    emit.node("Slice", [x!, emit.int64([start]), emit.int64([last]), emit.int64([axis])], outputs);
+  onnx: (emit, [x], outputs, { attributes, outputs: [y] }) => {
+    const { axis, start, end } = attributes as { axis: number; start: Dim; end: Dim };
+    const last = typeof start === "number" && start < 0 ? Number.MAX_SAFE_INTEGER : end;
+    const place = (dim: Dim) => (typeof dim === "number" ? emit.int64([dim]) : emit.shape([dim]));
+    emit.node("Slice", [x!, place(start), place(last), emit.int64([axis])], outputs);
+    if (attributes.size !== undefined) emit.declare(outputs[0]!, y!);
   },
 };
 
-/** Elements `start` to `end` (exclusive) of one axis; with a negative start, the last `-start` elements. */
-export function slice(x: Value, axis: number, start: number, end = 0): Value {
-  return apply(sliceOp, [x], { axis, start, end });
+/**
+ * Elements `start` to `end` (exclusive) of one axis; with a negative start, the last `-start` elements.
+ * `size` names how many these are where a place is a symbol.
+ */
+export function slice(x: Value, axis: number, start: Dim, end: Dim = 0, size?: Dim): Value {
+  return apply(sliceOp, [x], { axis, start, end, ...(size === undefined ? {} : { size }) });
 }
 
 export const padOp: Op = {
