@@ -1,4 +1,4 @@
-// Plans and then makes short runs of three models, in turns -> expected beside measured peak memory and time, as a Markdown table.
+// Plans and then makes short runs of four models, in turns -> expected beside measured peak memory and time, as a Markdown table.
 // npm run build; python bench/peft_step.py --make --model DIR --layers 4
 // node bench/plan_accuracy.mjs --wide DIR --stories MODEL --rows FILE [--rounds 3] [--steps 30] [--program dist/cli/main.js]
 import { execFileSync } from "node:child_process";
@@ -45,6 +45,19 @@ const jobs = [
       "512",
     ],
   },
+  {
+    name: "tiny-phi, 8 x 70, 100 rows answered before and after",
+    words: [
+      ...["--model", "assets/tiny-phi", "--dataset", "assets/instructions/train.jsonl"],
+      ...[
+        "--eval-dataset",
+        "assets/instructions/validation.jsonl",
+        "--predict-with-generate",
+        "--predict-rows",
+        "100",
+      ],
+    ],
+  },
   given.stories && {
     name: "stories15M, float16, 8 x 256",
     words: ["--model", given.stories, "--dataset", given.rows, "--max-length", "256"],
@@ -73,11 +86,14 @@ for (let round = 0; round < Number(given.rounds); round++) {
     const analytic = run("plan", [...all, "--output-dir", output, "--calibration-steps", "0"]);
     const plan = run("plan", [...all, "--output-dir", output]);
     const { finished } = run("train", [...all, "--output-dir", output, "--save-steps", "0"]);
-    const seconds = readFileSync(join(output, "events.jsonl"), "utf8")
+    const events = readFileSync(join(output, "events.jsonl"), "utf8")
       .trim()
       .split("\n")
-      .map((line) => JSON.parse(line))
-      .flatMap(({ type, step_seconds }) => (type === "step" ? [step_seconds] : []));
+      .map((line) => JSON.parse(line));
+    const seconds = events.flatMap(({ type, step_seconds }) => (type === "step" ? [step_seconds] : []));
+    const evaluated = events.flatMap(({ type, eval_runtime }) =>
+      type === "evaluated" ? [eval_runtime] : [],
+    );
     rmSync(output, { recursive: true });
     const result = {
       analytic: analytic.memory.expected_peak,
@@ -87,6 +103,8 @@ for (let round = 0; round < Number(given.rounds); round++) {
       step: seconds.slice(3).reduce((sum, x) => sum + x, 0) / (seconds.length - 3),
       expectedTotal: plan.time.training_seconds,
       total: finished.train_runtime,
+      expectedEvaluation: plan.time.evaluation_seconds + plan.time.answering_seconds_at_most,
+      evaluation: evaluated.reduce((sum, x) => sum + x, 0),
     };
     console.error(JSON.stringify({ round, name, ...result, timed: plan.time.calibration.steps }));
     results.get(name).push(result);
@@ -100,18 +118,22 @@ const off = (expected, measured) => {
   return `${percent < 0 ? "−" : "+"}${Math.abs(percent).toFixed(0)} %`;
 };
 console.log(
-  "| run | peak measured | expected, no calibration | expected, calibrated | step measured | expected | 30 steps measured | expected |".replace(
+  "| run | peak measured | expected, no calibration | expected, calibrated | step measured | expected | 30 steps measured | expected | evaluations measured | expected |".replace(
     "30",
     String(steps),
   ),
 );
-console.log("|---|---|---|---|---|---|---|---|");
+console.log("|---|---|---|---|---|---|---|---|---|---|");
 for (const [name, list] of results) {
   const of = (key) => median(list.map((result) => result[key]));
   const pair = (key, measured, show) => `${show(of(key))} (${off(of(key), of(measured))})`;
-  const seconds = (x) => `${x.toFixed(2)} s`;
-  const total = (x) => `${x.toFixed(0)} s`;
+  const seconds = (x) => `${x.toPrecision(3)} s`;
+  const total = (x) => `${x.toFixed(1)} s`;
+  const evaluation =
+    of("evaluation") > 0
+      ? `${total(of("evaluation"))} | ${pair("expectedEvaluation", "evaluation", total)}`
+      : "none | none";
   console.log(
-    `| ${name} | ${mb(of("peak"))} | ${pair("analytic", "peak", mb)} | ${pair("calibrated", "peak", mb)} | ${seconds(of("step"))} | ${pair("expectedStep", "step", seconds)} | ${total(of("total"))} | ${pair("expectedTotal", "total", total)} |`,
+    `| ${name} | ${mb(of("peak"))} | ${pair("analytic", "peak", mb)} | ${pair("calibrated", "peak", mb)} | ${seconds(of("step"))} | ${pair("expectedStep", "step", seconds)} | ${total(of("total"))} | ${pair("expectedTotal", "total", total)} | ${evaluation} |`,
   );
 }

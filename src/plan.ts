@@ -57,8 +57,10 @@ export interface RunPlan {
     readonly training_seconds: number;
     /** Of the losses of the held-out rows, at all evaluations. */
     readonly evaluation_seconds: number;
-    /** Of generated answers, at all evaluations. */
+    /** Of generated answers at all evaluations, if once training has begun the model stops where the references do. */
     readonly answering_seconds: number;
+    /** If it never stops before the last token that it may write. */
+    readonly answering_seconds_at_most: number;
     readonly total_seconds: number;
     readonly calibration: Calibration;
   } | null;
@@ -178,16 +180,14 @@ function timeOf(
   const evaluation = schedule.evaluations * evaluationSeconds(calibration.pace, held, options);
   const batches = answerBatches(questions, options);
   const answeredLater = options.predictWithGenerate ? schedule.evaluations - 1 : 1;
-  const answers =
-    answering === undefined
-      ? 0
-      : answeringSeconds(answering, batches, options, { stops: false }) +
-        answeredLater * answeringSeconds(answering, batches, options, { stops: true });
+  const once = (stops: boolean) => (answering ? answeringSeconds(answering, batches, options, { stops }) : 0);
+  const answers = once(false) + answeredLater * once(true);
   return {
     step_seconds: steps / schedule.max_steps,
     training_seconds: training,
     evaluation_seconds: evaluation,
     answering_seconds: answers,
+    answering_seconds_at_most: (1 + answeredLater) * once(false),
     total_seconds: training + evaluation + answers,
     calibration,
   };

@@ -117,6 +117,7 @@ function timeRows({ time, schedule }: RunPlan): Row[] {
     training_seconds,
     evaluation_seconds,
     answering_seconds,
+    answering_seconds_at_most,
     total_seconds,
     calibration,
   } = time;
@@ -128,7 +129,12 @@ function timeRows({ time, schedule }: RunPlan): Row[] {
       ? [["evaluation", `${duration(evaluation_seconds)} for the losses of the held-out rows`] as const]
       : []),
     ...(answering_seconds > 0
-      ? [["answers", `${duration(answering_seconds)}, if the model stops where the references do`] as const]
+      ? [
+          [
+            "answers",
+            `${duration(answering_seconds)} if the trained model stops where the references do, ${duration(answering_seconds_at_most)} if it never stops`,
+          ] as const,
+        ]
       : []),
     ["total", duration(total_seconds)],
     ...calibration.steps.map(

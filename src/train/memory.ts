@@ -77,6 +77,8 @@ const LIBRARY_BYTES = 26e6;
 const STEP_BYTES = 16e3;
 /** What Node's heap grows by while a run goes on. */
 const GROWTH_BYTES = 16e6;
+/** And by answers, of which each token leaves arrays behind that wait for their collection. */
+const ANSWERING_GROWTH_BYTES = 60e6;
 /** The system maps this much around each page that is read first. */
 const PAGES_AROUND = 65_536;
 
@@ -121,7 +123,13 @@ export function estimateMemory(given: MemoryInput): MemoryEstimate {
       logits: run.logits + noiseBytes(graph, cut),
       gaps: Math.max(0, gapsOf(run)),
       evaluation: Math.max(onTop, evaluation - run.resident, answering - run.resident),
-      rest: before - 4 * trainable + LIBRARY_BYTES + graph.steps.length * STEP_BYTES + GROWTH_BYTES,
+      rest:
+        before -
+        4 * trainable +
+        LIBRARY_BYTES +
+        graph.steps.length * STEP_BYTES +
+        GROWTH_BYTES +
+        (given.answers.length > 0 ? ANSWERING_GROWTH_BYTES : 0),
     };
   };
   return { sizes, chunks, parts: after(decisiveSizes(sizes)), after };

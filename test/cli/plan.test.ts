@@ -31,12 +31,18 @@ interface Plan {
   readonly statistics: { rows: number };
   readonly schedule: Record<string, number>;
   readonly memory: { parts: Record<string, number>; expected_peak: number; measured_peak: number | null };
-  readonly time: { step_seconds: number; total_seconds: number; calibration: { steps: unknown[] } } | null;
+  readonly time: {
+    step_seconds: number;
+    total_seconds: number;
+    answering_seconds: number;
+    answering_seconds_at_most: number;
+    calibration: { steps: unknown[] };
+  } | null;
 }
 
 async function planOf(...words: string[]): Promise<Plan> {
   const { code, stdout, stderr } = await runBinary([...WORDS, ...words, "--json"]);
-  expect({ code, stderr: stderr.replace(/^timing.*\n/, "") }).toEqual({ code: 0, stderr: "" });
+  expect({ code, stderr: stderr.replace(/^timing.*\n/gm, "") }).toEqual({ code: 0, stderr: "" });
   return JSON.parse(stdout) as Plan;
 }
 
@@ -69,6 +75,38 @@ describe("plan", () => {
     expect(measured_peak).toBeNull();
     expect(expected_peak).toBeCloseTo(Object.values(parts).reduce((sum, bytes) => sum + bytes));
     expect(existsSync(output)).toBe(false);
+  });
+
+  it("counts the answers of evaluations, in time and memory", async () => {
+    const words = [
+      "--eval-size",
+      "20",
+      "--max-steps",
+      "4",
+      "--max-new-tokens",
+      "40",
+      "--calibration-steps",
+      "1",
+    ];
+    const none = await planOf(...words, "--sample-rows", "0");
+    expect(none.time).toMatchObject({ answering_seconds: 0, answering_seconds_at_most: 0 });
+    const samples = await planOf(...words, "--sample-rows", "4");
+    const all = await planOf(
+      ...words,
+      "--predict-with-generate",
+      "--eval-strategy",
+      "steps",
+      "--eval-steps",
+      "1",
+    );
+    for (const { time } of [samples, all]) {
+      expect(time!.answering_seconds).toBeGreaterThan(0);
+      expect(time!.answering_seconds_at_most).toBeGreaterThan(time!.answering_seconds);
+      expect(time!.total_seconds).toBeGreaterThan(time!.answering_seconds);
+    }
+    // 6 evaluations of 20 rows instead of 2 of 4.
+    expect(all.time!.answering_seconds_at_most).toBeGreaterThan(3 * samples.time!.answering_seconds_at_most);
+    expect(all.memory.expected_peak).toBeGreaterThan(none.memory.expected_peak);
   });
 
   it("times real steps and holds its estimate to the memory they took", async () => {
