@@ -57,7 +57,7 @@ if (given.generate) {
   });
   const values = await initialValues(base, plan, 1);
   for (let i = 0; i < runs + 2; i++)
-    await objective.evaluate(values, batch, { seed: 1, step: i + 1, microBatch: 0 });
+    await objective.differentiate(batch, values, { seed: 1, step: i + 1, microBatch: 0 });
   await objective.release();
 }
 

@@ -64,7 +64,7 @@ interface Chunk {
 
 /** Hidden states at the M trained positions [M, D]. */
 function trainedRows(hidden: Value): Value {
-  return gather(hidden, input("target_rows", "int64", ["M"]));
+  return gather(hidden, input("target_rows", "int64", ["M"]), 0, { distinct: true });
 }
 
 /** Builds chunk after chunk. @param use what is made of a chunk; the next one waits for all of it */

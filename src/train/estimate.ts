@@ -251,12 +251,13 @@ function scratchOf({ node }: Task): readonly ValueType[] {
       // One selection of each branch.
       return [output!, { ...output! }];
     case "scatterAdd":
-      // Zeros, and an index for each element.
+      // Zeros, and where an index may come twice one for each element.
+      if (node.attributes.distinct === true) return [output!];
       return [output!, { dtype: "int64", shape: node.inputs[0]!.shape }];
     case "rotate":
       return [output!];
     case "int8SoftmaxProduct": {
-      // Probabilities, their noise, and both together in 8 bits.
+      // Probabilities, with their noise, and in 8 bits.
       const logs = node.inputs[0]!;
       return [logs, { ...logs }, { dtype: "uint8", shape: logs.shape }];
     }

@@ -137,7 +137,7 @@ export function estimateMemory(given: MemoryInput): MemoryEstimate {
 
 /** The numbers by which an output head in 8 bits rounds, a row for each of the longest chunk. */
 function noiseBytes(graph: Graph, batches: readonly Sizes[]): number {
-  const noise = graph.inputs.find(({ outputs: [name] }) => name === ROUNDING_NOISE);
+  const noise = graph.inputs.find(({ outputs: [name] }) => name!.startsWith(ROUNDING_NOISE));
   const rows = batches.reduce((most, { M0 = 0 }) => Math.max(most, M0), 0);
   return noise ? 4 * rows * (noise.node.outputs[0]!.shape[1] as number) : 0;
 }

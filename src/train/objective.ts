@@ -85,14 +85,14 @@ export async function createObjective(
   const columnInputs = graph.inputs.flatMap(({ outputs: [name] }) =>
     name!.startsWith("dropout_columns_") ? [name!] : [],
   );
-  const roundingOf = roundingInput(graph);
+  const roundingOf = roundingInputs(graph);
   return {
     async differentiate(batch, trained, moment) {
       const inputs = lossInputs(batch, shiftedTargets(batch), chunks);
       const tokens = inputs.target_ids!.data.length;
       if (tokens === 0) fail("training", `the batch of rows ${batch.rows.join(", ")} has no trained token`);
       const noise = columnInputs.length > 0 ? noiseOf(batch, moment, columnInputs) : {};
-      const rounding = roundingOf(moment, chunkSizes(chunks, tokens)[0]!);
+      const rounding = roundingOf(moment, chunkSizes(chunks, tokens));
       const result = await session.run({ ...inputs, ...noise, ...rounding, ...trainedInputs(plan, trained) });
       return {
         loss: sumOf(result.losses!.data as Float32Array),
@@ -123,14 +123,23 @@ function noiseOf(
   };
 }
 
-/** The numbers by which an output head in 8 bits rounds probabilities, where the graph has one. @returns for a moment and the longest chunk */
-function roundingInput(graph: Graph): (moment: Moment, rows: number) => Record<string, NDArray> {
-  const wanted = graph.inputs.find(({ outputs: [name] }) => name === ROUNDING_NOISE);
-  if (!wanted) return () => ({});
-  const columns = wanted.node.outputs[0]!.shape[1] as number;
+/**
+ * The numbers by which an output head in 8 bits rounds probabilities, where the graph has one: each chunk of trained
+ * positions takes the first rows of them. @returns inputs for a moment and the sizes of the chunks
+ */
+function roundingInputs(graph: Graph): (moment: Moment, sizes: readonly number[]) => Record<string, NDArray> {
+  const wanted = graph.inputs.filter(({ outputs: [name] }) => name!.startsWith(ROUNDING_NOISE));
+  if (wanted.length === 0) return () => ({});
+  const columns = wanted[0]!.node.outputs[0]!.shape[1] as number;
   let known: { readonly seed: number; readonly noise: RoundingNoise } | undefined;
-  return ({ seed, step, microBatch }, rows) => {
+  return ({ seed, step, microBatch }, sizes) => {
     if (known?.seed !== seed) known = { seed, noise: createRoundingNoise(seed, columns) };
-    return { [ROUNDING_NOISE]: { dims: [rows, columns], data: known.noise.at(step, microBatch, rows) } };
+    const numbers = known.noise.at(step, microBatch, Math.max(...sizes));
+    return Object.fromEntries(
+      wanted.map(({ outputs: [name] }) => {
+        const rows = sizes[Number(name!.replace(/^.*_M/, ""))]!;
+        return [name!, { dims: [rows, columns], data: numbers.subarray(0, rows * columns) }];
+      }),
+    );
   };
 }

@@ -40,7 +40,7 @@ describe("what is rounded", () => {
     expect(rotations.length).toBe(2 * 3 + 1);
     // The gradient of cross-entropy is rounded by chance.
     expect(graph.steps.filter(({ node }) => node.op!.name === "int8SoftmaxProduct").length).toBe(1);
-    expect(graph.inputs.flatMap(({ outputs }) => outputs)).toContain("rounding_noise");
+    expect(graph.inputs.flatMap(({ outputs }) => outputs)).toContain("rounding_noise_M0");
   });
 
   it("is no module that is trained whole", async () => {

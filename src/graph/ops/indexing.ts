@@ -12,16 +12,23 @@ export const gatherOp: Op = {
   },
   vjp: [
     (g, { inputs: [data, indices], attributes }) =>
-      scatterAdd(g, indices!, attributes.axis as number, data!.shape[attributes.axis as number]!),
+      scatterAdd(g, indices!, attributes.axis as number, data!.shape[attributes.axis as number]!, {
+        distinct: attributes.distinct === true,
+      }),
     null,
   ],
   onnx: (emit, inputs, outputs, { attributes }) =>
     emit.node("Gather", inputs, outputs, { axis: attributes.axis as number }),
 };
 
-/** Slices of `data` along `axis`, in the order of `indices`. */
-export function gather(data: Value, indices: Value, axis = 0): Value {
-  return apply(gatherOp, [data, indices], { axis });
+/** Slices of `data` along `axis`, in the order of `indices`. @param distinct whether no index comes twice, which makes the gradient cheap */
+export function gather(
+  data: Value,
+  indices: Value,
+  axis = 0,
+  { distinct = false }: { readonly distinct?: boolean } = {},
+): Value {
+  return apply(gatherOp, [data, indices], { axis, ...(distinct ? { distinct } : {}) });
 }
 
 export const scatterAddOp: Op = {
@@ -42,9 +49,21 @@ export const scatterAddOp: Op = {
     ];
     return [{ dtype: updates!.dtype, shape }];
   },
-  vjp: [(g, { inputs: [, indices], attributes }) => gather(g, indices!, attributes.axis as number), null],
+  vjp: [
+    (g, { inputs: [, indices], attributes }) =>
+      gather(g, indices!, attributes.axis as number, { distinct: attributes.distinct === true }),
+    null,
+  ],
   onnx: (emit, [updates, indices], outputs, { inputs, attributes, outputs: [y] }) => {
     const axis = attributes.axis as number;
+    if (attributes.distinct === true && axis === 0) {
+      // Whole slices are copied; with duplicates, several threads would write to one.
+      const [zeros, places] = ["zeros", "places"].map(emit.fresh);
+      emit.node("Expand", [emit.float32(0), emit.shape(y!.shape)], [zeros!]);
+      emit.node("Unsqueeze", [indices!, emit.int64([-1])], [places!]);
+      emit.node("ScatterND", [zeros!, places!, updates!], outputs);
+      return;
+    }
     const rank = y!.shape.length;
     // Updates and indices with the indexed axes flattened to one: [..., n, ...]; then indices repeated over the rest.
     const [before, after] = [y!.shape.slice(0, axis), y!.shape.slice(axis + 1)];
@@ -67,8 +86,14 @@ export const scatterAddOp: Op = {
 };
 
 /** Zeros of `size` along `axis` to which each slice of `updates` is added at its index; the opposite of gather. */
-export function scatterAdd(updates: Value, indices: Value, axis: number, size: Dim): Value {
-  return apply(scatterAddOp, [updates, indices], { axis, size });
+export function scatterAdd(
+  updates: Value,
+  indices: Value,
+  axis: number,
+  size: Dim,
+  { distinct = false }: { readonly distinct?: boolean } = {},
+): Value {
+  return apply(scatterAddOp, [updates, indices], { axis, size, ...(distinct ? { distinct } : {}) });
 }
 
 export const rangeOp: Op = {

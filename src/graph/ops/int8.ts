@@ -253,7 +253,7 @@ export function int8Product(x: Value, weight: Value, weightScale: Value): Value 
 
 /** Probabilities are not negative, so they have all 8 bits: the largest of a row becomes 255. */
 const LARGEST = 2 * INT8_LIMIT + 1;
-/** Input of graphs with a loss: numbers from −½ to ½, [R, V] for chunks of at most R rows. */
+/** Beginning of the names of inputs of graphs with a loss: numbers from −½ to ½, [M, V] for a chunk of M rows, whose name follows. */
 export const ROUNDING_NOISE = "rounding_noise";
 /** End of the name of a weight of which only some rows are read. */
 export const ROWS = "_rows";
@@ -269,7 +269,7 @@ export const int8SoftmaxProductOp: Op = {
     const fits =
       ids!.dtype === "int64" &&
       ids!.shape.join() === `${count}` &&
-      noise!.shape[1] === vocabulary &&
+      noise!.shape.join() === `${count},${vocabulary}` &&
       isRounded(weight!, [vocabulary!, size!]) &&
       isRounded(rows!, [vocabulary!, size!]) &&
       scale!.shape.join() === `${size}`;
@@ -277,22 +277,20 @@ export const int8SoftmaxProductOp: Op = {
       failShape(
         "int8SoftmaxProduct",
         inputs,
-        "logs [M,V], int64 ids [M], noise [R,V], a rounded weight [V,D] with its scales, and that weight again",
+        "logs [M,V], int64 ids [M], noise [M,V], a rounded weight [V,D] with its scales, and that weight again",
       );
     return [{ dtype: "float32", shape: [count!, size!] }];
   },
   vjp: [null, null, null, null, null, null],
   onnx: (emit, [logs, ids, noise, weight, scale, rows], outputs, { inputs }) => {
-    const count = emit.shape([inputs[0]!.shape[0]!]);
     const [highest, shift, shifted, parts] = ["highest", "shift", "shifted", "parts"].map(emit.fresh);
     emit.node("ReduceMax", [logs!, emit.int64([1])], [highest!], { keepdims: 1 });
     emit.node("Sub", [emit.float32(Math.log(LARGEST)), highest!], [shift!]);
     emit.node("Add", [logs!, shift!], [shifted!]);
     emit.node("Exp", [shifted!], [parts!]);
 
-    const [ownNoise, moved, rounded, product] = ["own_noise", "moved", "rounded", "product"].map(emit.fresh);
-    emit.node("Slice", [noise!, emit.int64([0]), count, emit.int64([0])], [ownNoise!]);
-    emit.node("Add", [parts!, ownNoise!], [moved!]);
+    const [moved, rounded, product] = ["moved", "rounded", "product"].map(emit.fresh);
+    emit.node("Add", [parts!, noise!], [moved!]);
     emit.node("QuantizeLinear", [moved!, emit.float32(1), emit.uint8(0)], [rounded!]);
     emitWholeProduct(emit, [rounded!, weight!, scale!], 0, product!, inputs[3]!);
 
@@ -314,7 +312,8 @@ export const int8SoftmaxProductOp: Op = {
 /** (e^logs − onehot(ids))·W for a gradient `g` of cross-entropy and a rounded W [V, D] in steps of `scale` [D]. */
 function int8SoftmaxProduct(g: Value, matrix: Value, scale: Value): Value {
   const [logs, ids] = g.node.inputs;
-  const noise = input(ROUNDING_NOISE, "float32", ["R", logs!.shape[1]!]);
+  const [count, vocabulary] = logs!.shape as [Dim, Dim];
+  const noise = input(`${ROUNDING_NOISE}_${count}`, "float32", [count, vocabulary]);
   const { source, label } = matrix.node;
   // Mapped a second time: of this mapping only the rows of labels are ever read, and the first one goes once it is packed.
   const rows = source?.kind === "weight" ? weight(`${label}${ROWS}`, source.entry) : matrix;

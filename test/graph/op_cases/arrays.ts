@@ -165,6 +165,20 @@ export const arrayCases: readonly OpCase[] = [
     reference: gathered([2, 3], repeated, 1),
   },
   {
+    op: "gather",
+    about: "rows, none twice",
+    operands: [{ shape: [4, 3] }, { shape: [2], dims: ["M"], ...integers, data: [3, 1] }],
+    build: (x, i) => gather(x, i, 0, { distinct: true }),
+    reference: gathered([4, 3], [3, 1], 0),
+  },
+  {
+    op: "scatterAdd",
+    about: "rows, none twice",
+    operands: [{ shape: [2, 3] }, { shape: [2], ...integers, data: [3, 0] }],
+    build: (x, i) => scatterAdd(x, i, 0, 4, { distinct: true }),
+    reference: (x) => [x[3]!, x[4]!, x[5]!, 0, 0, 0, 0, 0, 0, x[0]!, x[1]!, x[2]!],
+  },
+  {
     op: "scatterAdd",
     about: "rows, some twice",
     operands: [{ shape: [5, 2] }, { shape: [5], ...integers, data: repeated }],

@@ -118,14 +118,14 @@ function linearCase(
 const extremes = (low: number, high: number, length: number, name: string) =>
   whole(0, 3, length, name).map((x) => (x === 0 ? low : high));
 
-/** Log probabilities of 3 rows of 20; the noise has a row more than is used. */
+/** Log probabilities of 3 rows of 20. */
 const V = 20;
 const logs = Array.from({ length: 3 }, (_, r) => {
   const scores = Array.from({ length: V }, (__, j) => (r * r + 1) * Math.sin(7 * j + r));
   const logSum = Math.log(scores.reduce((sum, x) => sum + Math.exp(x), 0));
   return scores.map((x) => f32(x - logSum));
 });
-const noise = whole(-500, 499, 4 * V, "noise").map((x) => f32((x + 0.3) / 1000));
+const noise = whole(-500, 499, 3 * V, "noise").map((x) => f32((x + 0.3) / 1000));
 const labels = [3, 19, 0];
 
 function softmaxProduct(w: Numbers, ws: Numbers, zero: number): number[] {
@@ -147,7 +147,7 @@ const softmaxCase = (dtype: "int8" | "uint8", zero: number): OpCase => ({
   operands: [
     { shape: [3, V], dims: ["M", V], data: logs.flat() },
     { shape: [3], dims: ["M"], dtype: "int64", data: labels },
-    { shape: [4, V], dims: ["R", V], data: noise },
+    { shape: [3, V], dims: ["M", V], data: noise },
     { shape: [V, 24], dtype, data: whole(-127, 127, V * 24, "w").map((x) => x + zero) },
     { shape: [24], data: positive(24, "ws") },
   ],
