@@ -19,7 +19,7 @@ import { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
 import { resolveDataset, resolveModel } from "./hub/resolve.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import type { EvalOptions } from "./options.js";
-import { inInt8 } from "./quantize/storage.js";
+import { inStorage } from "./quantize/storage.js";
 
 /** How far the work on one model is. */
 export interface CompareProgress {
@@ -55,7 +55,7 @@ export async function* compareModels(options: EvalOptions): AsyncGenerator<Compa
   const encoded = prepared.encoded.slice(0, count);
   const questions = encoded.map((example, i) => questionOf(prepared.rows[i]!, example, tokenizer));
 
-  const base = options.loadIn8bit ? yield* rounded(opened) : opened;
+  const base = yield* rounded(opened, options);
   const settings = { labels: options.labels, extract, resamples: options.resamples, seed: options.seed };
   const works: Work[] = [];
   const results: SystemResult[] = [];
@@ -79,8 +79,8 @@ export async function* compareModels(options: EvalOptions): AsyncGenerator<Compa
   };
 }
 
-async function* rounded(base: BaseModel): AsyncGenerator<CompareProgress, BaseModel> {
-  const rounding = inInt8(base);
+async function* rounded(base: BaseModel, options: EvalOptions): AsyncGenerator<CompareProgress, BaseModel> {
+  const rounding = inStorage(base, options);
   for (;;) {
     const { done, value } = await rounding.next();
     if (done) return value;

@@ -15,19 +15,17 @@ import { createGraph } from "./graph/graph.js";
 import { reshape } from "./graph/ops.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import { OUTPUT_HEAD } from "./models/family.js";
-import { inStorage } from "./quantize/storage.js";
+import { openInStorage, type StorageOptions } from "./quantize/storage.js";
 import { createSession, type SessionOptions } from "./runtime/session.js";
 import { createObjective } from "./train/objective.js";
 
-export interface InspectOptions extends SessionOptions {
+export interface InspectOptions extends SessionOptions, StorageOptions {
   /** Folder of the base model. */
   readonly model: string;
   /** PEFT folder. */
   readonly adapter?: string | undefined;
   /** `full`: the gradients of the whole model instead of an adapter's. */
   readonly method?: "lora" | "full" | undefined;
-  /** Frozen linear layers on 8-bit numbers. */
-  readonly loadIn8bit?: boolean | undefined;
   /** JSON file with `input_ids`, and if wanted `attention_mask` and `labels`: lists of rows of equal length. */
   readonly inputs: string;
   /** safetensors file to write. */
@@ -46,7 +44,7 @@ export interface Inspection {
 export async function inspect(options: InspectOptions): Promise<Inspection> {
   const opened = await openBaseModel(options.model);
   const trained = await trainedPart(options, opened);
-  const base = await inStorage(opened, options);
+  const base = await openInStorage(opened, options);
   const batch = await readBatch(options.inputs, base.config.vocabSize);
   const tensors = new Map<string, Tensor>();
   const values = trained?.values ?? new Map<string, Float32Array>();

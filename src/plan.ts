@@ -147,7 +147,7 @@ async function prepared(options: PlanOptions, tell: (doing: string) => void): Pr
     const { done, value } = await preparing.next();
     if (done) return value;
     if (value.repaired !== undefined) tell(`made again, for it was damaged: ${value.repaired}`);
-    if (value.done === 0) tell(`rounding the weights of ${value.modules} layers to 8 bits …`);
+    if (value.done === 0) tell(`rounding the weights of ${value.modules} layers to ${value.bits} bits …`);
   }
 }
 

@@ -6,7 +6,7 @@ import { hasTokenizer, loadTokenizer, type Tokenizer } from "./formats/tokenizer
 import { resolveModel } from "./hub/resolve.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import type { TrainOptions } from "./options.js";
-import { inInt8 } from "./quantize/storage.js";
+import { inStorage } from "./quantize/storage.js";
 import { machineMemory } from "./runtime/machine.js";
 import { type Subject, subjectOf } from "./subject.js";
 import { type AskedQuestion, answerBatches, askedQuestions } from "./train/answering.js";
@@ -32,7 +32,7 @@ export interface PreparedRun {
 }
 
 /**
- * Tells how far the rounding to 8 bits is, where it is asked for, and returns what the run stands on.
+ * Tells how far the rounding to 8 or 4 bits is, where it is asked for, and returns what the run stands on.
  * @throws PhinetuneError when model, rows, options or the machine's memory do not fit.
  */
 export async function* prepareRun(options: TrainOptions): AsyncGenerator<RoundingEvent, PreparedRun> {
@@ -45,7 +45,7 @@ export async function* prepareRun(options: TrainOptions): AsyncGenerator<Roundin
   const packing = packingFigures(data.train, epochSettings(data, options, 0));
   const sequences = packing?.sequences ?? data.train.length;
   const loop = loopOptionsOf(options, batchesPerEpoch(sequences, options.perDeviceTrainBatchSize));
-  const base = options.loadIn8bit ? yield* rounded(opened) : opened;
+  const base = yield* rounded(opened, options);
   const before = process.memoryUsage.rss();
   const { plan } = subject.trained;
   const { train: rows, held, packedLength } = data;
@@ -56,8 +56,8 @@ export async function* prepareRun(options: TrainOptions): AsyncGenerator<Roundin
   return { base, tokenizer, subject, data, questions, packing, loop, estimate };
 }
 
-async function* rounded(base: BaseModel): AsyncGenerator<RoundingEvent, BaseModel> {
-  const rounding = inInt8(base);
+async function* rounded(base: BaseModel, options: TrainOptions): AsyncGenerator<RoundingEvent, BaseModel> {
+  const rounding = inStorage(base, options);
   for (;;) {
     const { done, value } = await rounding.next();
     if (done) return value;

@@ -82,7 +82,7 @@ export function createContext(
           : undefined;
         const name = `${path}.weight`;
         const y =
-          base.storage && !trainedParameter(name)
+          base.storage?.paths.has(path) && !trainedParameter(name)
             ? base.storage.linear(x, path, bias)
             : gemm(x, parameter(name), { transB: true, c: bias });
         const target = plan?.targets.get(path);

@@ -7,6 +7,7 @@ import type { TextGenerator } from "../evaluate/generate.js";
 import type { ExitCode } from "./failure.js";
 import type { Invocation } from "./invocation.js";
 import { plural } from "./quantities.js";
+import { showRounding } from "./rounding.js";
 import { type Output, printable } from "./terminal.js";
 
 type Options = Invocation<"chat">["options"];
@@ -27,7 +28,7 @@ const HELP = `/base, /adapter, /both   who answers
 
 export async function runChat({ options, terminal }: Invocation<"chat">): Promise<ExitCode> {
   const { out, log } = terminal;
-  const { speakers, room, eosTokenIds, tokenizer, release } = await openSpeakers(options);
+  const { speakers, room, eosTokenIds, tokenizer, release } = await openSpeakers(options, log);
   const { streamAnswer } = await import("../evaluate/answers.js");
   let talking: readonly Speaker[] = [speakers.at(-1)!];
   let answering: AbortController | undefined;
@@ -158,19 +159,21 @@ async function save(
 }
 
 /** Base and, where one is given, adapter. */
-async function openSpeakers(options: Options) {
+async function openSpeakers(options: Options, log: Output) {
   const [{ resolveModel }, { openBaseModel }, { loadTokenizer }, { checkVocabulary }] = await Promise.all([
     import("../hub/resolve.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
     import("../data/encode.js"),
   ]);
+  const { openInStorage } = await import("../quantize/storage.js");
   const [{ loadPeftAdapter }, { createGenerator }, { createConversation }] = await Promise.all([
     import("../export/peft.js"),
     import("../evaluate/generate.js"),
     import("../evaluate/conversation.js"),
   ]);
-  const base = await openBaseModel(resolveModel(options.model));
+  const opened = await openBaseModel(resolveModel(options.model));
+  const base = await openInStorage(opened, options, showRounding(log));
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
   const adapter = options.adapter === undefined ? undefined : await loadPeftAdapter(options.adapter, base);
@@ -180,7 +183,7 @@ async function openSpeakers(options: Options) {
         ? "alpaca"
         : "messages"
       : options.promptFormat;
-  const opened: Promise<TextGenerator>[] = [];
+  const compiled: Promise<TextGenerator>[] = [];
   const speaker = (name: Speaker["name"], trained: Trained | undefined): Speaker => {
     let made: Promise<TextGenerator> | undefined;
     return {
@@ -189,7 +192,7 @@ async function openSpeakers(options: Options) {
       generator() {
         if (made) return made;
         made = createGenerator(base, trained, options);
-        opened.push(made);
+        compiled.push(made);
         return made;
       },
     };
@@ -200,7 +203,7 @@ async function openSpeakers(options: Options) {
     eosTokenIds: [...new Set([...tokenizer.stopTokenIds, ...base.eosTokenIds])],
     tokenizer,
     release: async () => {
-      for (const generator of await Promise.all(opened)) await generator.release();
+      for (const generator of await Promise.all(compiled)) await generator.release();
     },
   };
 }

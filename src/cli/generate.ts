@@ -6,6 +6,7 @@ import type { ExitCode } from "./failure.js";
 import { listenForInterrupt } from "./interrupt.js";
 import type { Invocation } from "./invocation.js";
 import { duration } from "./quantities.js";
+import { showRounding } from "./rounding.js";
 import { printable } from "./terminal.js";
 
 type Options = Invocation<"generate">["options"];
@@ -13,7 +14,7 @@ type Options = Invocation<"generate">["options"];
 export async function runGenerate({ options, terminal, isGiven }: Invocation<"generate">): Promise<ExitCode> {
   const { out, log, json } = terminal;
   const words = options.instruction === undefined ? (options.prompt ?? (await readStandardInput())) : "";
-  const [{ resolveModel }, { openBaseModel }, { loadTokenizer }, { inStorage }] = await Promise.all([
+  const [{ resolveModel }, { openBaseModel }, { loadTokenizer }, { openInStorage }] = await Promise.all([
     import("../hub/resolve.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
@@ -26,11 +27,8 @@ export async function runGenerate({ options, terminal, isGiven }: Invocation<"ge
       import("../evaluate/generate.js"),
       import("../evaluate/answers.js"),
     ]);
-  const base = await inStorage(await openBaseModel(resolveModel(options.model)), options, (progress) => {
-    if (log.width !== undefined)
-      log.write(`\r\u001b[Krounding weights to 8 bits: ${progress.done + 1}/${progress.modules}`);
-    if (progress.done + 1 === progress.modules) log.write(log.width === undefined ? "" : "\r\u001b[K");
-  });
+  const opened = await openBaseModel(resolveModel(options.model));
+  const base = await openInStorage(opened, options, showRounding(log));
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
   const adapter = options.adapter === undefined ? undefined : await loadPeftAdapter(options.adapter, base);

@@ -85,8 +85,9 @@ export function createProgress(output: Output, { loggingSteps, interval = 80 }: 
         case "rounding":
           if (event.repaired !== undefined)
             note(`${output.paint("warning:", "yellow")} made again, for it was damaged: ${event.repaired}`);
-          if (event.done === 0) note(`rounding the weights of ${plural(event.modules, "layer")} to 8 bits …`);
-          return draw(`rounding weights to 8 bits: ${event.done}/${event.modules}`);
+          if (event.done === 0)
+            note(`rounding the weights of ${plural(event.modules, "layer")} to ${event.bits} bits …`);
+          return draw(`rounding weights to ${event.bits} bits: ${event.done}/${event.modules}`);
         case "step":
           return showStep(event);
         case "evaluated":

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { PhinetuneError } from "../errors.js";
 import type { ExitCode } from "./failure.js";
 import type { Invocation } from "./invocation.js";
+import { showRounding } from "./rounding.js";
 
 export async function runServe({ options, terminal }: Invocation<"serve">): Promise<ExitCode> {
   const { out, log, json } = terminal;
@@ -11,7 +12,7 @@ export async function runServe({ options, terminal }: Invocation<"serve">): Prom
     import("../serve/models.js"),
     import("../serve/server.js"),
   ]);
-  const models = await openModels(options);
+  const models = await openModels({ ...options, onRounding: showRounding(log) });
   const apiKey = options.apiKey ?? (process.env.PHINETUNE_API_KEY || undefined);
   const { server, close } = createCompletionServer(models, {
     ...options,

@@ -17,14 +17,22 @@ export interface Emitter {
     attributes?: Readonly<Record<string, OnnxAttribute>>,
     domain?: string,
   ): void;
+  /** The same for a node that reads only weights and constants: it comes before all others, so that it is computed just before what needs it. */
+  early(
+    type: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes?: Readonly<Record<string, OnnxAttribute>>,
+    domain?: string,
+  ): void;
   /** Tells a type whose shape does not follow from the node. */
   declare(name: string, type: ValueType): void;
   /** A fresh name for a value inside an op's form. */
   fresh(hint: string): string;
   /** An int64 constant: a list, or a scalar. */
   int64(values: readonly number[] | number): string;
-  /** A float32 scalar constant. */
-  float32(value: number): string;
+  /** A float32 constant: a scalar, or the one element of a list or matrix. */
+  float32(value: number, dims?: readonly 1[]): string;
   /** A uint8 scalar constant. */
   uint8(value: number): string;
   /** The int64 scalar that holds a size. */

@@ -40,7 +40,7 @@ export type Locate = (entry: TensorEntry) => string;
 /** Serialises a graph. */
 export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
   const nodes: NodeProto[] = [];
-  const casts: NodeProto[] = [];
+  const early: NodeProto[] = [];
   const declared: ValueInfoProto[] = [];
   const initializers: TensorProto[] = [];
   const taken = new Set<string>(
@@ -82,16 +82,22 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     }
   };
 
-  const emitter: Emitter = {
-    fresh,
-    node(type, inputs, outputs, attributes = {}, domain = "") {
+  const appendTo =
+    (list: NodeProto[]): Emitter["node"] =>
+    (type, inputs, outputs, attributes = {}, domain = "") => {
       let used = outputs.length;
       while (used > 1 && outputs[used - 1] === "") used--;
       // Kernels may leave any output out but the first.
       const kept = outputs.slice(0, used).map((name, i) => (name === "" && i === 0 ? fresh(type) : name));
       const name = outputs.find((output) => output !== "") ?? fresh(type);
-      nodes.push(nodeProto(name, type, inputs, kept, attributes, domain));
-    },
+      list.push(nodeProto(name, type, inputs, kept, attributes, domain));
+    };
+
+  const emitter: Emitter = {
+    fresh,
+    node: appendTo(nodes),
+    // onnxruntime computes the input whose node comes first in the file last.
+    early: appendTo(early),
     declare: (name, type) => declared.push(valueInfo(name, type, (size) => !String(size).includes("*"))),
     int64(values) {
       const list = typeof values === "number" ? [values] : values;
@@ -99,10 +105,9 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
       const dims = typeof values === "number" ? [] : [list.length];
       return global(() => initializer(`int64_${list.join("_")}`, dims, onnxElementType.int64, bytesOf(data)));
     },
-    float32(value) {
-      return global(() =>
-        initializer(`float32_${value}`, [], onnxElementType.float32, bytesOf(Float32Array.of(value))),
-      );
+    float32(value, dims = []) {
+      const name = ["float32", value, ...dims].join("_");
+      return global(() => initializer(name, dims, onnxElementType.float32, bytesOf(Float32Array.of(value))));
     },
     uint8(value) {
       return global(() => initializer(`uint8_${value}`, [], onnxElementType.uint8, Uint8Array.of(value)));
@@ -169,8 +174,7 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
 
   /**
    * The fp32 form of an input: a 16-bit weight passes through a Cast of its own, so that its copy dies with its consumer;
-   * uses with no other weight between them share one. onnxruntime computes the input whose node comes first in the file
-   * last, so all casts come first: no copy is made before it is needed.
+   * uses with no other weight between them share one. No copy is made before it is needed.
    */
   const compute = (name: string): string => {
     const weight = stored.get(name);
@@ -180,7 +184,7 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     const known = small ? shared.get(name) : latest.weight === name ? latest.copy : undefined;
     if (known) return known;
     const copy = global(() => fresh(`${name}_f32`));
-    casts.push(nodeProto(copy, "Cast", [name], [copy], { to: onnxElementType.float32 }, ""));
+    emitter.early("Cast", [name], [copy], { to: onnxElementType.float32 });
     if (small) shared.set(name, copy);
     else latest = { weight: name, copy };
     return copy;
@@ -208,7 +212,7 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     ],
     graph: create(GraphProtoSchema, {
       name: "phinetune",
-      node: [...casts, ...nodes],
+      node: [...early, ...nodes],
       initializer: initializers,
       input: graph.inputs.map(({ node, outputs }) => valueInfo(outputs[0]!, node.outputs[0]!)),
       output: graph.results.map(({ name, of }) => valueInfo(name, of)),

@@ -6,6 +6,7 @@ export { gather, range, scatterAdd, sizeOf } from "./ops/indexing.js";
 export { int8Linear } from "./ops/int8.js";
 export { crossEntropy } from "./ops/loss.js";
 export { gemm, matmul } from "./ops/matmul.js";
+export { nf4Linear } from "./ops/nf4.js";
 export { layerNorm, rmsNorm, softmax } from "./ops/normalization.js";
 export { after, fence } from "./ops/order.js";
 export { rotary } from "./ops/rotary.js";

@@ -65,6 +65,11 @@ export interface Op {
   readonly infer: (inputs: readonly Value[], attributes: Attributes) => readonly ValueType[];
   /** One rule an input, `null` where there is no gradient by decision; a function of the input's index for any number of inputs. */
   readonly vjp: readonly (Rule | null)[] | ((input: number) => Rule | null);
+  /**
+   * What onnxruntime does with frozen weights of this op before the first run: it makes packed copies that take the place of
+   * the mapped ones; or it leaves what depends on weights alone to be computed at each run, since the result is larger than they are.
+   */
+  readonly weights?: "packed" | "unexpanded";
   /** Writes its ONNX form. */
   readonly onnx: (
     emitter: Emitter,

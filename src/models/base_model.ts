@@ -18,7 +18,9 @@ import { families } from "./index.js";
 /** Another form of the frozen linear layers' weights. */
 export interface LinearStorage {
   readonly name: string;
-  /** [N, in] -> [N, out] by the layer at `path` with its frozen weight. */
+  /** The layers that are stored so. */
+  readonly paths: ReadonlySet<string>;
+  /** [N, in] -> [N, out] by the layer at one of these paths with its frozen weight. */
   linear(x: Value, path: string, bias: Value | undefined): Value;
 }
 

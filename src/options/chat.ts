@@ -1,7 +1,7 @@
 // The options of `phinetune chat`.
 import { generateSchema } from "./generate.js";
 import type { OptionSchema } from "./resolve.js";
-import { model, threads } from "./shared.js";
+import { model, storage, storageRules, threads } from "./shared.js";
 
 const { adapter, promptFormat, maxNewTokens, temperature, topK, topP, repetitionPenalty, seed } =
   generateSchema.table;
@@ -9,6 +9,7 @@ const { adapter, promptFormat, maxNewTokens, temperature, topK, topP, repetition
 const chatTable = {
   ...model,
   adapter: { ...adapter, help: "PEFT adapter to talk to; /base and /both bring the base in" },
+  ...storage,
   promptFormat: {
     ...promptFormat,
     help: "the model's chat template, or Alpaca's prompt, in which each question stands alone; auto takes the template if there is one",
@@ -25,6 +26,7 @@ const chatTable = {
 export const chatSchema: OptionSchema<typeof chatTable> = {
   table: chatTable,
   rules: [
+    ...storageRules,
     ({ temperature, topK, topP }) =>
       temperature === 0 && (topK > 0 || topP < 1)
         ? [

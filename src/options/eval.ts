@@ -1,6 +1,6 @@
 // The options of `phinetune eval`.
 import type { OptionSchema } from "./resolve.js";
-import { dataset, encoding, model, storage, threads } from "./shared.js";
+import { dataset, encoding, model, storage, storageRules, threads } from "./shared.js";
 
 const evalTable = {
   ...model,
@@ -102,6 +102,7 @@ const evalTable = {
 export const evalSchema: OptionSchema<typeof evalTable> = {
   table: evalTable,
   rules: [
+    ...storageRules,
     (_, isGiven) =>
       isGiven("answerExtractor") && isGiven("answerPattern")
         ? ["--answer-extractor and --answer-pattern were both given", "give one of them"]

@@ -1,6 +1,6 @@
 // The options of `phinetune generate`.
 import type { OptionSchema } from "./resolve.js";
-import { model, storage, threads } from "./shared.js";
+import { model, storage, storageRules, threads } from "./shared.js";
 
 const generateTable = {
   ...model,
@@ -76,6 +76,7 @@ const generateTable = {
 export const generateSchema: OptionSchema<typeof generateTable> = {
   table: generateTable,
   rules: [
+    ...storageRules,
     ({ prompt, instruction }) =>
       prompt !== undefined && instruction !== undefined
         ? ["--prompt and --instruction were both given", "give one of them"]

@@ -1,6 +1,6 @@
 // The options of `phinetune inspect`.
 import type { OptionSchema } from "./resolve.js";
-import { model, storage, threads } from "./shared.js";
+import { model, storage, storageRules, threads } from "./shared.js";
 
 const inspectTable = {
   ...model,
@@ -33,9 +33,13 @@ const inspectTable = {
 export const inspectSchema: OptionSchema<typeof inspectTable> = {
   table: inspectTable,
   rules: [
-    ({ method, loadIn8bit }) =>
-      method === "full" && loadIn8bit
-        ? ["--load-in-8bit rounds weights of which --method full asks the gradients", "leave one out"]
+    ...storageRules,
+    ({ method, loadIn8bit, loadIn4bit }) =>
+      method === "full" && (loadIn8bit || loadIn4bit)
+        ? [
+            `${loadIn8bit ? "--load-in-8bit" : "--load-in-4bit"} rounds weights of which --method full asks the gradients`,
+            "leave one out",
+          ]
         : undefined,
     ({ method, adapter }) =>
       method === "full" && adapter !== undefined

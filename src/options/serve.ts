@@ -1,6 +1,6 @@
 // The options of `phinetune serve`.
 import type { OptionSchema } from "./resolve.js";
-import { model, threads } from "./shared.js";
+import { model, storage, storageRules, threads } from "./shared.js";
 
 const serveTable = {
   ...model,
@@ -10,6 +10,7 @@ const serveTable = {
     placeholder: "DIRS",
     help: "PEFT adapters; each is a model of its own, under the name of its folder or as name=DIR",
   },
+  ...storage,
   maxNewTokens: {
     type: "integer",
     default: 512,
@@ -74,4 +75,4 @@ const serveTable = {
   ...threads,
 } as const;
 
-export const serveSchema: OptionSchema<typeof serveTable> = { table: serveTable };
+export const serveSchema: OptionSchema<typeof serveTable> = { table: serveTable, rules: [...storageRules] };

@@ -83,7 +83,34 @@ export const storage = {
     section: "Model and data",
     help: "compute the frozen linear layers and the output head on 8-bit numbers, which are kept in a cache ($PHINETUNE_CACHE): faster, in less memory, and less exact. Wherever it is not given, the weights are used as they are, also under an adapter that was trained with it",
   },
+  loadIn4bit: {
+    type: "flag",
+    default: false,
+    section: "Model and data",
+    help: "keep the frozen linear layers, but not the output head, in 4 bits (NF4, as QLoRA), in a cache ($PHINETUNE_CACHE), and compute in fp32: the least memory, not faster, and less exact than 8 bits. Wherever it is not given, the weights are used as they are",
+  },
+  bnb4bitUseDoubleQuant: {
+    type: "flag",
+    default: true,
+    section: "Model and data",
+    advanced: true,
+    help: "with --load-in-4bit, keep the factor of each 64 weights in 8 bits too, as QLoRA: 4.13 bits a weight instead of 4.5 (transformers: off)",
+  },
 } as const satisfies OptionTable;
+
+export const storageRules: readonly Rule<typeof storage>[] = [
+  ({ loadIn8bit, loadIn4bit }) =>
+    loadIn8bit && loadIn4bit
+      ? ["--load-in-8bit and --load-in-4bit were both given", "give one of them"]
+      : undefined,
+  ({ loadIn4bit }, isGiven) =>
+    isGiven("bnb4bitUseDoubleQuant") && !loadIn4bit
+      ? [
+          "--bnb-4bit-use-double-quant has no effect without --load-in-4bit",
+          "give --load-in-4bit too, or leave it out",
+        ]
+      : undefined,
+];
 
 export const threads = {
   numThreads: {

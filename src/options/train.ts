@@ -3,7 +3,7 @@ import { adapter, method } from "./adapter.js";
 import { flagOf } from "./names.js";
 import type { OptionSchema } from "./resolve.js";
 import type { OptionTable } from "./schema.js";
-import { dataset, encoding, model, packing, packingRule, storage, threads } from "./shared.js";
+import { dataset, encoding, model, packing, packingRule, storage, storageRules, threads } from "./shared.js";
 
 const data = {
   evalDataset: {
@@ -350,6 +350,7 @@ export const trainSchema: OptionSchema<typeof trainTable> = {
   table: trainTable,
   rules: [
     packingRule,
+    ...storageRules,
     ({ method: trained }, isGiven) => {
       const unused = (Object.keys(adapter) as (keyof typeof adapter)[]).filter(
         (name) => trained === "full" && isGiven(name),
@@ -361,10 +362,10 @@ export const trainSchema: OptionSchema<typeof trainTable> = {
           ]
         : undefined;
     },
-    ({ method: trained, loadIn8bit }) =>
-      trained === "full" && loadIn8bit
+    ({ method: trained, loadIn8bit, loadIn4bit }) =>
+      trained === "full" && (loadIn8bit || loadIn4bit)
         ? [
-            "--load-in-8bit rounds weights that stay as they are; --method full trains all of them",
+            `${loadIn8bit ? "--load-in-8bit" : "--load-in-4bit"} rounds weights that stay as they are; --method full trains all of them`,
             "leave one out",
           ]
         : undefined,

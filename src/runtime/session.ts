@@ -6,7 +6,7 @@ import type { TensorEntry } from "../formats/tensor.js";
 import { type Dim, evaluateDim } from "../graph/dims.js";
 import type { Graph } from "../graph/graph.js";
 import { emitOnnx } from "../graph/onnx.js";
-import { printType } from "../graph/value.js";
+import { type Op, printType } from "../graph/value.js";
 import { failOnRuntime } from "./errors.js";
 import { locateFiles } from "./locate.js";
 
@@ -42,8 +42,8 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
   const dtypes = new Set(
     graph.weights.map(({ node }) => (node.source as { entry: TensorEntry }).entry.dtype),
   );
-  const has16Bit = dtypes.has("F16") || dtypes.has("BF16");
-  const has8Bit = dtypes.has("I8") || dtypes.has("U8");
+  const has = (form: Op["weights"]) => graph.steps.some(({ node }) => node.op!.weights === form);
+  const staysSmall = dtypes.has("F16") || dtypes.has("BF16") || has("unexpanded");
   const model = emitOnnx(graph, ({ file }) => locate(file));
   const sessionOptions: InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
@@ -60,11 +60,11 @@ export async function createSession(graph: Graph, options: SessionOptions = {}):
       session: {
         // Packed copies of float weights would double their memory. Those of 8-bit weights take the place of the mapped ones,
         // and without them onnxruntime packs a weight at each product, which takes as long as the product.
-        disable_prepacking: has8Bit ? "0" : "1",
+        disable_prepacking: has("packed") ? "0" : "1",
         ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
       },
-      // Both would keep fp32 copies of 16-bit weights alive.
-      optimization: has16Bit
+      // Both would keep fp32 copies of 16-bit and 4-bit weights alive.
+      optimization: staysSmall
         ? { disable_specified_optimizers: "ConstantFolding;CommonSubexpressionElimination" }
         : {},
     },

@@ -11,6 +11,7 @@ import { loadPeftAdapter } from "../export/peft.js";
 import { loadTokenizer, type Tokenizer } from "../formats/tokenizer.js";
 import { resolveModel } from "../hub/resolve.js";
 import { openBaseModel } from "../models/base_model.js";
+import { openInStorage, type StorageOptions, type StorageProgress } from "../quantize/storage.js";
 import { type CompletionRequest, RequestError } from "./request.js";
 import { createStopFilter } from "./stop.js";
 
@@ -33,17 +34,20 @@ export interface Models {
   release(): Promise<void>;
 }
 
-export interface ModelsOptions {
+export interface ModelsOptions extends StorageOptions {
   readonly model: string;
   /** Folders, each with a name if wanted: `name=DIR`. */
   readonly adapter?: readonly string[] | undefined;
   readonly maxNewTokens: number;
   readonly numThreads: number;
+  /** Hears how far the rounding of weights is, where it is asked for. */
+  readonly onRounding?: ((progress: StorageProgress) => void) | undefined;
 }
 
 /** Opens base and adapters; the base comes first and is taken where a request names none. */
 export async function openModels(options: ModelsOptions): Promise<Models> {
-  const base = await openBaseModel(resolveModel(options.model));
+  const opened = await openBaseModel(resolveModel(options.model));
+  const base = await openInStorage(opened, options, options.onRounding);
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
   const eosTokenIds = [...new Set([...tokenizer.stopTokenIds, ...base.eosTokenIds])];

@@ -3,6 +3,7 @@ import { fail } from "../errors.js";
 import { type Dim, evaluateDim } from "../graph/dims.js";
 import type { Graph } from "../graph/graph.js";
 import { SHARED_CAST_LIMIT } from "../graph/onnx.js";
+import { NF4_BLOCK } from "../graph/ops/nf4.js";
 import type { ElementType, Node, ValueType } from "../graph/value.js";
 import { type Arena, type Chunk, createArena } from "../runtime/arena.js";
 
@@ -16,7 +17,7 @@ export interface RunMemory {
   readonly activations: number;
   readonly logits: number;
   readonly gradients: number;
-  /** float32 copies of 16-bit weights. */
+  /** float32 copies of 16-bit and 4-bit weights. */
   readonly copies: number;
 }
 
@@ -78,6 +79,9 @@ const NOTHING: RunMemory = { resident: 0, activations: 0, logits: 0, gradients: 
 const total = ({ activations, logits, gradients, copies }: RunMemory) =>
   activations + logits + gradients + copies;
 
+/** A 4-bit weight in float32: as a conversion, it comes before all steps. */
+const DEQUANTIZED = "dequantizeNf4";
+
 /** Conversions and steps, numbered as `emitOnnx` writes them. */
 function tasksOf({ steps, weights }: Graph): readonly Task[] {
   const stored = new Map(
@@ -88,7 +92,7 @@ function tasksOf({ steps, weights }: Graph): readonly Task[] {
         : [];
     }) as [string, { node: Node; shared: boolean }][],
   );
-  const casts: Task[] = [];
+  const early: Task[] = [];
   const shared = new Map<string, string>();
   let latest = { weight: "", copy: "" };
   const convert = (name: string): string => {
@@ -96,17 +100,19 @@ function tasksOf({ steps, weights }: Graph): readonly Task[] {
     if (!weight) return name;
     const known = weight.shared ? shared.get(name) : latest.weight === name ? latest.copy : undefined;
     if (known !== undefined) return known;
-    const copy = `${name} copy ${casts.length}`;
-    casts.push({ node: weight.node, inputs: [], outputs: [copy] });
+    const copy = `${name} copy ${early.length}`;
+    early.push({ node: weight.node, inputs: [], outputs: [copy] });
     if (weight.shared) shared.set(name, copy);
     else latest = { weight: name, copy };
     return copy;
   };
-  const tasks = steps.map(({ node, inputs, outputs }): Task => {
+  const tasks: Task[] = [];
+  for (const { node, inputs, outputs } of steps) {
     const readsRows = node.op!.name === "gather";
-    return { node, inputs: readsRows ? inputs : inputs.map(convert), outputs };
-  });
-  return [...casts, ...tasks];
+    const task = { node, inputs: readsRows ? inputs : inputs.map(convert), outputs };
+    (node.op!.name === DEQUANTIZED ? early : tasks).push(task);
+  }
+  return [...early, ...tasks];
 }
 
 /**
@@ -138,6 +144,9 @@ function executionOrder(tasks: readonly Task[]): readonly number[] {
   return order;
 }
 
+/** 4-bit weights pass through a row as long as they are. */
+const times = (a: Dim, b: Dim): Dim => Number(a) * Number(b);
+
 const VIEWS: readonly (string | undefined)[] = ["reshape", "after"];
 /** Outputs that overwrite the first input where nothing else needs it any more. */
 const IN_PLACE: Readonly<Record<string, number>> = { crossEntropy: 2, softmaxMinusOneHot: 0 };
@@ -150,7 +159,8 @@ const IN_PLACE: Readonly<Record<string, number>> = { crossEntropy: 2, softmaxMin
  */
 function shareBuffers(graph: Graph, tasks: readonly Task[], vocabSize: number): ReadonlyMap<string, Buffer> {
   const results = new Set(graph.results.map(({ value }) => value));
-  const partOf = (name: string, { shape }: ValueType): Part => {
+  const partOf = (name: string, { op }: Node, { shape }: ValueType): Part => {
+    if (!op || op.name === DEQUANTIZED) return "copies";
     if (results.has(name)) return "gradients";
     return shape.includes(vocabSize) && /^M\d*$/.test(String(shape[0])) ? "logits" : "activations";
   };
@@ -166,7 +176,8 @@ function shareBuffers(graph: Graph, tasks: readonly Task[], vocabSize: number): 
       const type = node.outputs[i]!;
       const isView = VIEWS.includes(node.op?.name);
       if (isView && !buffers.has(inputs[0]!)) return; // a view of an input
-      const key = `${type.dtype} ${type.shape.join()}`;
+      const shape = node.op?.name === DEQUANTIZED ? [type.shape.reduce(times)] : type.shape;
+      const key = `${type.dtype} ${shape.join()}`;
       const isKnown = type.shape.every((dim) => typeof dim === "number" || /^M\d*$/.test(dim));
       const mayReuse = isKnown && !results.has(name);
       const overwrites =
@@ -175,7 +186,7 @@ function shareBuffers(graph: Graph, tasks: readonly Task[], vocabSize: number): 
       const buffer = first ??
         (mayReuse && !isView ? spare.get(key)?.pop() : undefined) ?? {
           type,
-          part: node.op ? partOf(name, type) : "copies",
+          part: partOf(name, node, type),
           uses: 0,
           left: 0,
           chunk: undefined,
@@ -224,8 +235,9 @@ function simulate(
     buffer.chunk = undefined;
   };
   for (const step of tasks) {
+    const part = step.node.op?.weights === "unexpanded" ? "copies" : "activations";
     const passing = scratchOf(step).map(
-      (type): Buffer => ({ type, part: "activations", uses: 0, left: 0, chunk: undefined }),
+      (type): Buffer => ({ type, part, uses: 0, left: 0, chunk: undefined }),
     );
     for (const buffer of passing) allocate(buffer);
     const own = new Set(step.outputs.flatMap((name) => buffers.get(name) ?? []));
@@ -256,6 +268,13 @@ function scratchOf({ node }: Task): readonly ValueType[] {
       return [output!, { dtype: "int64", shape: node.inputs[0]!.shape }];
     case "rotate":
       return [output!];
+    case DEQUANTIZED:
+    case "nf4Linear": {
+      // The weight in float32, and the factors of its blocks on their way there.
+      const { out, in: size } = node.attributes as { readonly out: number; readonly in: number };
+      const factors: ValueType = { dtype: "float32", shape: [Math.ceil((out * size) / NF4_BLOCK)] };
+      return [{ dtype: "float32", shape: [out, size] }, factors, { ...factors }];
+    }
     case "int8SoftmaxProduct": {
       // Probabilities, with their noise, and in 8 bits.
       const logs = node.inputs[0]!;

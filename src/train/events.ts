@@ -26,9 +26,10 @@ export interface ExpectedEvent {
   /** What does not fit into the machine, and what to do. */
   readonly warnings: readonly string[];
 }
-/** A layer's weight is about to be rounded to 8 bits; shown, but not kept. */
+/** A layer's weight is about to be rounded; shown, but not kept. */
 export interface RoundingEvent {
   readonly type: "rounding";
+  readonly bits: 8 | 4;
   readonly done: number;
   readonly modules: number;
   /** A file of the cache that was damaged and is made again. */

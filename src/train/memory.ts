@@ -21,7 +21,7 @@ import { epochSettings } from "./training_data.js";
 export interface MemoryParts {
   /** Pages of the weight files that onnxruntime maps; the system can take them back when memory is short. */
   readonly weights_mapped: number;
-  /** float32 copies of 16-bit weights, and packed ones of 8-bit weights. */
+  /** float32 copies of 16-bit and 4-bit weights, and packed ones of 8-bit weights. */
   readonly weights_converted: number;
   /** Trained values, their gradients and both moments of AdamW. */
   readonly trained: number;
@@ -205,27 +205,33 @@ export function totalOf(parts: MemoryParts): number {
 const gapsOf = ({ resident, activations, logits, gradients, copies }: RunMemory) =>
   resident - activations - logits - gradients - copies;
 
-function is8Bit({ source }: Node): boolean {
-  return source?.kind === "weight" && source.entry.dtype.endsWith("8");
+/** Names of the 8-bit weights of which each session makes packed copies. */
+function packedWeights({ steps, weights }: Graph): ReadonlySet<string> {
+  const taken = new Set(steps.flatMap(({ node, inputs }) => (node.op!.weights === "packed" ? inputs : [])));
+  const is8Bit = ({ source }: Node) => source?.kind === "weight" && source.entry.dtype.endsWith("8");
+  return new Set(
+    weights.flatMap(({ node, outputs: [name] }) => (taken.has(name!) && is8Bit(node) ? [name!] : [])),
+  );
 }
 
-/** 8-bit weights, of which each session makes packed copies. */
 function packedBytes(graph: Graph): number {
+  const packed = packedWeights(graph);
   return graph.weights.reduce((sum, { node, outputs: [name] }) => {
-    if (node.source?.kind !== "weight" || !is8Bit(node) || name!.endsWith(ROWS)) return sum;
+    if (node.source?.kind !== "weight" || !packed.has(name!) || name!.endsWith(ROWS)) return sum;
     return sum + node.source.entry.length;
   }, 0);
 }
 
 /** Frozen weights whole; of an embedding that nothing else reads, the rows that occur. */
 function mappedBytes(graph: Graph, tokens: number): number {
+  const packed = packedWeights(graph);
   const used = new Map<string, boolean>(); // whether it is read whole
   for (const { node, inputs } of graph.steps) {
     for (const [i, name] of inputs.entries())
       used.set(name, (used.get(name) ?? false) || !(i === 0 && node.op!.name === "gather"));
   }
   return graph.weights.reduce((sum, { node, outputs: [name] }) => {
-    if (node.source?.kind !== "weight" || is8Bit(node)) return sum;
+    if (node.source?.kind !== "weight" || packed.has(name!)) return sum;
     const { length, shape } = node.source.entry;
     const isTable = name!.startsWith(EMBEDDING) && !used.get(name!);
     const rows = tokens * (length / Math.max(1, shape[0] ?? 1) + PAGES_AROUND);
@@ -234,7 +240,8 @@ function mappedBytes(graph: Graph, tokens: number): number {
 }
 
 const FLAGS: Readonly<Record<keyof MemoryParts, string>> = {
-  weights_mapped: "the mapped weights, which the system can take back at a price in time: a smaller model",
+  weights_mapped:
+    "the mapped weights, which the system can take back at a price in time: give --load-in-4bit, or a smaller model",
   weights_converted: "converted weights: a smaller model, or one stored in float32",
   trained: "what is trained: fewer --lora-target-modules, or a smaller --lora-r",
   activations:

@@ -3,6 +3,13 @@ import { arrayCases } from "./op_cases/arrays.js";
 import type { OpCase } from "./op_cases/case.js";
 import { elementwiseCases } from "./op_cases/elementwise.js";
 import { int8Cases } from "./op_cases/int8.js";
+import { nf4Cases } from "./op_cases/nf4.js";
 import { productCases } from "./op_cases/products.js";
 
-export const opCases: readonly OpCase[] = [...elementwiseCases, ...arrayCases, ...productCases, ...int8Cases];
+export const opCases: readonly OpCase[] = [
+  ...elementwiseCases,
+  ...arrayCases,
+  ...productCases,
+  ...int8Cases,
+  ...nf4Cases,
+];

@@ -37,6 +37,8 @@ const WITHOUT_GRADIENT: Readonly<Record<string, readonly number[]>> = {
   int8Linear: [1, 2, 3, 4, 5, 6],
   int8Product: [0, 1, 2, 3],
   int8SoftmaxProduct: [0, 1, 2, 3, 4, 5],
+  dequantizeNf4: [0, 1, 2, 3, 4],
+  nf4Linear: [1, 2, 3, 4, 5],
 };
 
 const edgeCases = [...edgeArrayCases, ...edgeNumberCases];

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openSafetensors } from "../../src/formats/safetensors.js";
 import { openBaseModel } from "../../src/models/base_model.js";
-import { openInt8Cache } from "../../src/quantize/int8_cache.js";
+import { openCache } from "../../src/quantize/cache.js";
+import { int8Form } from "../../src/quantize/int8_form.js";
+import { nestedNf4Form, plainNf4Form } from "../../src/quantize/nf4_form.js";
 import { finish } from "../fixtures/gradient_error.js";
 import { createTinyModel, temporaryFolder } from "../fixtures/tiny_model.js";
 
@@ -15,8 +17,10 @@ async function setUp(seed = 1) {
     kind === "linear" ? [{ path, entry: base.tensors.get(`${path}.weight`)! }] : [],
   );
   const open = (unsigned = false, of = base) =>
-    finish(openInt8Cache(of, weights, { unsigned, env: { PHINETUNE_CACHE: cache } }));
-  return { base, cache, weights, open };
+    finish(openCache(of, weights, int8Form({ unsigned }), { PHINETUNE_CACHE: cache }));
+  const open4 = (form: typeof nestedNf4Form | typeof plainNf4Form) =>
+    finish(openCache(base, weights, form as typeof plainNf4Form, { PHINETUNE_CACHE: cache }));
+  return { base, cache, weights, open, open4 };
 }
 
 const folderOf = (cache: string) => join(cache, "int8", readdirSync(join(cache, "int8"))[0]!);
@@ -32,9 +36,9 @@ describe("the cache", () => {
     const { yielded, result } = await open();
     expect(yielded).toEqual([]);
     expect(result).toEqual(first.result);
-    const { forward, backwardScale } = result.get("lm_head")!;
+    const { forward, backward_scale } = result.get("lm_head")!;
     expect(forward).toMatchObject({ dtype: "I8", shape: [16, 32] });
-    expect(backwardScale).toMatchObject({ dtype: "F32", shape: [16] });
+    expect(backward_scale).toMatchObject({ dtype: "F32", shape: [16] });
   });
 
   const damages: readonly (readonly [string, (file: string) => void])[] = [
@@ -90,6 +94,18 @@ describe("the cache", () => {
     const [a, b] = [signed.get("lm_head")!.forward, unsigned.get("lm_head")!.forward];
     const values = [...bytes(b.file, b.offset, b.length)].map((x) => x - 128);
     expect(values).toEqual([...new Int8Array(bytes(a.file, a.offset, a.length))]);
+  });
+
+  it("keeps other forms of the same weights apart", async () => {
+    const { cache, weights, open, open4 } = await setUp();
+    await open();
+    for (const form of [nestedNf4Form, plainNf4Form]) {
+      expect((await open4(form)).yielded.length).toBe(weights.length);
+      expect((await open4(form)).yielded).toEqual([]);
+    }
+    expect((await open()).yielded).toEqual([]);
+    expect(readdirSync(cache).sort()).toEqual(["int8", "nf4"]);
+    expect(readdirSync(join(cache, "nf4")).length).toBe(2);
   });
 
   it("tells in each file what it belongs to", async () => {

@@ -7,7 +7,7 @@ import { planAdapter } from "../../src/adapters/attach.js";
 import { defaultLoraConfig } from "../../src/adapters/config.js";
 import { initialValues } from "../../src/adapters/initial.js";
 import { type BaseModel, openBaseModel } from "../../src/models/base_model.js";
-import { inInt8 } from "../../src/quantize/storage.js";
+import { inStorage } from "../../src/quantize/storage.js";
 import { addsExactly } from "../../src/runtime/int8_probe.js";
 import { buildTrainingGraph, createObjective } from "../../src/train/objective.js";
 import { errorOn, finish } from "../fixtures/gradient_error.js";
@@ -18,7 +18,7 @@ beforeAll(() => {
   process.env.PHINETUNE_CACHE = mkdtempSync(join(tmpdir(), "phinetune-cache-"));
 });
 
-const rounded = async (base: BaseModel) => (await finish(inInt8(base))).result;
+const rounded = async (base: BaseModel) => (await finish(inStorage(base, { loadIn8bit: true }))).result;
 
 /** Layers whose product is one of rounded numbers, and how many times inputs are rounded on the way. */
 function layersOf(graph: ReturnType<typeof buildTrainingGraph>) {

@@ -14,6 +14,7 @@ import {
 } from "./int8.js";
 import { crossEntropyOp, softmaxMinusOneHotOp } from "./loss.js";
 import { gemmOp, matmulOp } from "./matmul.js";
+import { dequantizeNf4Op, nf4LinearOp } from "./nf4.js";
 import { layerNormOp, rmsNormOp, softmaxOp } from "./normalization.js";
 import { afterOp, fenceOp } from "./order.js";
 import { rotaryOp } from "./rotary.js";
@@ -69,4 +70,6 @@ export const ops: readonly Op[] = [
   int8LinearOp,
   int8ProductOp,
   int8SoftmaxProductOp,
+  dequantizeNf4Op,
+  nf4LinearOp,
 ];

@@ -141,6 +141,7 @@ export interface Int8Weight {
 // alike. x itself is not read: it is there for its gradient.
 export const int8LinearOp: Op = {
   name: "int8Linear",
+  weights: "packed",
   infer: (inputs) => {
     const [x, q, scale, forward, forwardScale, backward, backwardScale, bias] = inputs;
     const [rows, size] = x!.shape;
@@ -224,6 +225,7 @@ export function int8Linear(x: Value, weight: Int8Weight, bias?: Value): Value {
 // y = s·(q − 128)·W·w. Only ever part of a first derivative.
 export const int8ProductOp: Op = {
   name: "int8Product",
+  weights: "packed",
   infer: (inputs) => {
     const [q, scale, weight, weightScale] = inputs;
     const [size, out] = weight!.shape;
@@ -262,6 +264,7 @@ export const ROWS = "_rows";
 // Only ever part of a first derivative.
 export const int8SoftmaxProductOp: Op = {
   name: "int8SoftmaxProduct",
+  weights: "packed",
   infer: (inputs) => {
     const [logs, ids, noise, weight, scale, rows] = inputs;
     const [count, vocabulary] = logs!.shape;
