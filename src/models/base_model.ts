@@ -56,6 +56,7 @@ export async function openBaseModel(
 ): Promise<BaseModel> {
   const where = `${folder}/config.json`;
   const json = await readJsonObject(where, "the model's configuration");
+  refuseQuantized(json, where);
   const family = familyOf(json, where);
   const reader = createConfigReader(json, where);
   const config = family.readConfig(reader);
@@ -100,6 +101,25 @@ function familyOf(json: Readonly<Record<string, unknown>>, where: string): Famil
     );
   }
   return family;
+}
+
+/** Weights that were rounded before, whose files only the program that made them can read. */
+function refuseQuantized(
+  { quantization_config: given }: Readonly<Record<string, unknown>>,
+  where: string,
+): void {
+  if (given === undefined || given === null) return;
+  const {
+    quant_method: method,
+    load_in_4bit: in4Bit,
+    load_in_8bit: in8Bit,
+  } = given as Record<string, unknown>;
+  const bits = in4Bit === true ? 4 : in8Bit === true ? 8 : undefined;
+  const by = `${typeof method === "string" ? method : "another program"}${bits ? `, ${bits} bits` : ""}`;
+  fail("config", `the model's weights are quantized (${by}); phinetune reads F32, F16 and BF16`, {
+    where,
+    fix: `give the model that it was made from, with --load-in-${bits ?? 4}bit`,
+  });
 }
 
 function checkTensors(

@@ -116,6 +116,18 @@ describe("a model folder", () => {
     }));
     await expect(openBaseModel(folder)).rejects.toThrow("phinetune trains LlamaForCausalLM");
   });
+  it("whose weights are quantized already is refused, with what to give instead", async () => {
+    const folder = await createTinyModel("llama");
+    const given = { quant_method: "bitsandbytes", load_in_4bit: true, bnb_4bit_quant_type: "nf4" };
+    edit(folder, (json) => ({ ...json, quantization_config: given }));
+    await expect(openBaseModel(folder)).rejects.toThrow(
+      /quantized \(bitsandbytes, 4 bits\).*config\.json.*--load-in-4bit/,
+    );
+    edit(folder, (json) => ({ ...json, quantization_config: { quant_method: "gptq", bits: 4 } }));
+    await expect(openBaseModel(folder)).rejects.toThrow("quantized (gptq)");
+    edit(folder, (json) => ({ ...json, quantization_config: null }));
+    expect((await openBaseModel(folder)).tensors.size).toBeGreaterThan(0);
+  });
   it("whose weights do not fit its configuration is refused with all of them", async () => {
     const folder = await createTinyModel("phi");
     edit(folder, (json) => ({ ...json, intermediate_size: 20, num_hidden_layers: 1 }));

@@ -41,6 +41,37 @@ describe("a name with a number in it", () => {
   });
 });
 
+describe("weights in 8 or 4 bits", () => {
+  it("are there for every command that computes with a base model", () => {
+    for (const command of ["train", "plan", "eval", "generate", "inspect", "chat", "serve"] as const) {
+      expect(Object.keys(schemas[command].table), command).toEqual(
+        expect.arrayContaining(["loadIn8bit", "loadIn4bit", "bnb4bitUseDoubleQuant"]),
+      );
+      const required = Object.entries<OptionTable[string]>(schemas[command].table).flatMap(([name, spec]) =>
+        "required" in spec ? [flagOf(name), "x"] : [],
+      );
+      const words = [...required, "--load-in-8bit", "--load_in_4bit"];
+      const { given, faults } = parseCommandLine(schemas[command].table, words);
+      const told = faultsOf(() => resolveOptions(schemas[command] as typeof schemas.chat, given, { faults }));
+      expect(told.join("\n"), command).toContain("--load-in-8bit and --load-in-4bit were both given");
+    }
+  });
+  it("bear the names of transformers, which are refused where they change nothing", () => {
+    const { loadIn4bit, bnb4bitUseDoubleQuant } = train([
+      ...REQUIRED,
+      "--load-in-4bit",
+      "--no-bnb-4bit-use-double-quant",
+    ]);
+    expect([loadIn4bit, bnb4bitUseDoubleQuant]).toEqual([true, false]);
+    expect(faultsOf(() => train([...REQUIRED, "--bnb_4bit_use_double_quant"]))).toEqual([
+      expect.stringContaining("no effect without --load-in-4bit"),
+    ]);
+    expect(
+      faultsOf(() => train([...REQUIRED, "--load-in-4bit", "--bnb-4bit-quant-type", "nf4"]))[0],
+    ).toContain("NF4 is the only 4-bit type");
+  });
+});
+
 describe("defaults", () => {
   it("are those of PEFT and transformers, but for the learning rate and grouping", () => {
     expect(train([...REQUIRED, "--output-dir", "o"])).toMatchObject({

@@ -12,8 +12,8 @@ import { elementCount, type Tensor, type TensorEntry } from "../../src/formats/t
 import { createGraph } from "../../src/graph/graph.js";
 import { DYNAMIC_MAP, dequantizeNf4, NF4_BLOCK, NF4_CODE } from "../../src/graph/ops/nf4.js";
 import { weight } from "../../src/graph/value.js";
-import { nestedNf4Form, plainNf4Form } from "../../src/quantize/nf4_form.js";
 import { quantizeFactors, quantizeNf4 } from "../../src/quantize/nf4.js";
+import { nestedNf4Form, plainNf4Form } from "../../src/quantize/nf4_form.js";
 import { createSession } from "../../src/runtime/session.js";
 
 const FIXTURE = fileURLToPath(new URL("../fixtures/nf4.safetensors", import.meta.url));
