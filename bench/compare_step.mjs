@@ -1,6 +1,6 @@
 // phinetune beside transformers + PEFT: the same training step in several programs, in turns. Prints each measurement and a summary.
-// node bench/compare_step.mjs --model DIR --python PYTHON [--rounds 3] [--steps 5] [--programs fp32,int8,peft-fp32,peft-bf16]
-// Each program also with gradient checkpointing: fp32+c, int8+c, peft-fp32+c, peft-bf16+c.
+// node bench/compare_step.mjs --model DIR --python PYTHON [--rounds 3] [--steps 5] [--programs fp32,int8,nf4,peft-fp32,peft-bf16]
+// Each program also with gradient checkpointing: fp32+c, int8+c, nf4+c, peft-fp32+c, peft-bf16+c.
 // DIR is made by: PYTHON bench/peft_step.py --make --model DIR --layers 4
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -11,7 +11,7 @@ const { values: given } = parseArgs({
     python: { type: "string", default: "python3" },
     rounds: { type: "string", default: "3" },
     steps: { type: "string", default: "5" },
-    programs: { type: "string", default: "fp32,int8,peft-fp32,peft-bf16" },
+    programs: { type: "string", default: "fp32,int8,nf4,peft-fp32,peft-bf16" },
   },
 });
 const here = new URL(".", import.meta.url).pathname;
@@ -20,6 +20,7 @@ const theirs = [given.python, `${here}peft_step.py`];
 const plain = {
   fp32: ours,
   int8: [...ours, "--load-in-8bit"],
+  nf4: [...ours, "--load-in-4bit"],
   "peft-fp32": theirs,
   "peft-bf16": [...theirs, "--bf16"],
 };

@@ -1,5 +1,5 @@
 // Times training steps of phinetune on random tokens; prints one JSON line. Run `npm run build` first.
-// node bench/phinetune_step.mjs --model DIR [--batch 2] [--length 256] [--steps 5] [--warmup 2] [--threads 2] [--r 8] [--load-in-8bit] [--gradient-checkpointing]
+// node bench/phinetune_step.mjs --model DIR [--batch 2] [--length 256] [--steps 5] [--warmup 2] [--threads 2] [--r 8] [--load-in-8bit | --load-in-4bit] [--gradient-checkpointing]
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { planAdapter } from "../dist/adapters/attach.js";
@@ -7,7 +7,7 @@ import { defaultLoraConfig } from "../dist/adapters/config.js";
 import { initialValues } from "../dist/adapters/initial.js";
 import { chunksFor } from "../dist/evaluate/loss_head.js";
 import { openBaseModel } from "../dist/models/base_model.js";
-import { inStorage } from "../dist/quantize/storage.js";
+import { openInStorage } from "../dist/quantize/storage.js";
 import { createRandom } from "../dist/random.js";
 import { createTrainState, trainingLoop } from "../dist/train/loop.js";
 import { createObjective } from "../dist/train/objective.js";
@@ -22,6 +22,7 @@ const { values: given } = parseArgs({
     threads: { type: "string", default: "2" },
     r: { type: "string", default: "8" },
     "load-in-8bit": { type: "boolean", default: false },
+    "load-in-4bit": { type: "boolean", default: false },
     "gradient-checkpointing": { type: "boolean", default: false },
   },
 });
@@ -34,8 +35,8 @@ const [B, T, steps, warmup, numThreads, r] = [
   given.r,
 ].map(Number);
 const started = performance.now();
-const loadIn8bit = given["load-in-8bit"];
-const base = await inStorage(await openBaseModel(given.model), { loadIn8bit });
+const [loadIn8bit, loadIn4bit] = [given["load-in-8bit"], given["load-in-4bit"]];
+const base = await openInStorage(await openBaseModel(given.model), { loadIn8bit, loadIn4bit });
 const plan = planAdapter(base, {
   ...defaultLoraConfig,
   r,
@@ -87,7 +88,7 @@ const status = Object.fromEntries(
 console.log(
   JSON.stringify({
     program: "phinetune",
-    weights: loadIn8bit ? "int8" : "float32",
+    weights: base.storage?.name ?? "float32",
     gradient_checkpointing: gradientCheckpointing,
     step_seconds_median: median,
     step_seconds_min: sorted[0],
