@@ -76,19 +76,19 @@ function byPairs(packed, plain) {
   return apply(op, [packed, constant(pairs, [256, 2]), plain]);
 }
 
-/** The weight as 16 matrices of every 16th column, for which 16 rows of an identity are multiplied; 16 products. */
-function bySixteen(g, packed, plain) {
-  const identity = Float32Array.from({ length: 256 }, (_, i) => (i % 17 === 0 ? 1 : 0));
-  const op = own("bySixteen", ["M", I], (emit, [x, one, bytes, factors], outputs) => {
+/** The weight as so many matrices, of every so manieth column, for which an identity is multiplied; as many products. */
+function byColumns(count, g, packed, plain) {
+  const identity = Float32Array.from({ length: count * count }, (_, i) => (i % (count + 1) === 0 ? 1 : 0));
+  const op = own("byColumns", ["M", I], (emit, [x, one, bytes, factors], outputs) => {
     const [turned, parts, products, back] = ["a", "b", "c", "d"].map(emit.fresh);
-    const attributes = { N: (O * I) / 16, K: 16, block_size: 64, quant_type: 1 };
+    const attributes = { N: (O * I) / count, K: count, block_size: 64, quant_type: 1 };
     emit.early("MatMulBnb4", [one, bytes, factors], [turned], attributes, "com.microsoft");
-    emit.early("Reshape", [turned, emit.int64([16, O, I / 16])], [parts]);
+    emit.early("Reshape", [turned, emit.int64([count, O, I / count])], [parts]);
     emit.node("MatMul", [x, parts], [products]);
     emit.node("Transpose", [products], [back], { perm: { ints: [1, 2, 0] } });
     emit.node("Reshape", [back, emit.int64([-1, I])], outputs);
   });
-  return apply(op, [g, constant(identity, [16, 16]), packed, plain]);
+  return apply(op, [g, constant(identity, [count, count]), packed, plain]);
 }
 
 const ways = {
@@ -100,8 +100,12 @@ const ways = {
   "gradient float32": ({ g, w }) => gemm(g, w),
   "gradient dequantised, Gemm": ({ g, nf4 }) => gemm(g, dequantizeNf4(nf4)),
   "gradient by pairs, Gemm": ({ g, packed, plain }) => gemm(g, byPairs(packed, plain)),
-  "gradient by sixteen columns": ({ g, packed, plain }) => bySixteen(g, packed, plain),
-  "dequantised alone": ({ nf4 }) => dequantizeNf4(nf4),
+  ...Object.fromEntries(
+    [1, 2, 4, 8, 16, 32].map((count) => [
+      `gradient by ${count} columns`,
+      ({ g, packed, plain }) => byColumns(count, g, packed, plain),
+    ]),
+  ),
 };
 
 async function measure(name, file) {
