@@ -128,7 +128,9 @@ async function measure(name, file) {
   const session = await createSession(graph, { numThreads: Number(given.threads) });
   const size = name.startsWith("gradient") ? O : I;
   const data = Float32Array.from({ length: M * size }, () => random.nextFloat() - 0.5);
-  const feeds = Object.fromEntries(graph.inputs.map(({ outputs: [key] }) => [key, { dims: [M, size], data }]));
+  const feeds = Object.fromEntries(
+    graph.inputs.map(({ outputs: [key] }) => [key, { dims: [M, size], data }]),
+  );
   const seconds = [];
   const cpu = process.cpuUsage();
   for (let round = 0; round <= Number(given.rounds); round++) {
@@ -150,7 +152,14 @@ if (given.only) console.log(JSON.stringify(await measure(given.only, given.weigh
 else {
   const file = await writeWeights();
   for (const name of Object.keys(ways)) {
-    const words = [fileURLToPath(import.meta.url), ...process.argv.slice(2), "--only", name, "--weights", file];
+    const words = [
+      fileURLToPath(import.meta.url),
+      ...process.argv.slice(2),
+      "--only",
+      name,
+      "--weights",
+      file,
+    ];
     console.log(name.padEnd(36), execFileSync(process.execPath, words, { encoding: "utf8" }).trim());
   }
 }
