@@ -179,7 +179,8 @@ describe("the rules of the op table", () => {
     expect(applied.length).toBeGreaterThan(0);
     for (const { op, leaves, attributes } of applied) {
       const loss = sum(cast(applyAll(op, leaves, attributes)[0]!, "float32"));
-      for (const index of none)
+      // An op with parts that may be left out has cases with and without them.
+      for (const index of none.filter((each) => each < leaves.length))
         expect(() => gradients(loss, [leaves[index]!])).toThrow(`leaf${index} does not influence the loss`);
     }
   });

@@ -3,9 +3,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planAdapter } from "../../src/adapters/attach.js";
 import { defaultLoraConfig } from "../../src/adapters/config.js";
+import { gradients } from "../../src/graph/autodiff.js";
 import { createGraph } from "../../src/graph/graph.js";
-import { add, crossEntropy, gemm, reshape } from "../../src/graph/ops.js";
-import { input, weight } from "../../src/graph/value.js";
+import { add, crossEntropy, gemm, nf4Linear, reduceSum, reshape } from "../../src/graph/ops.js";
+import { input, type Value, weight } from "../../src/graph/value.js";
 import { openBaseModel } from "../../src/models/base_model.js";
 import { createArena } from "../../src/runtime/arena.js";
 import { calibrationBatches, fitPace, type Pace, secondsOf } from "../../src/train/calibrate.js";
@@ -92,6 +93,28 @@ describe("a graph", () => {
     const memory = estimateRuns(createGraph({ losses }), [{ M: 10 }], 1000);
     expect(memory).toMatchObject({ logits: 10 * 1000 * 4, copies: 1000 * 128 * 4, activations: 0 });
     expect(memory.resident).toBeGreaterThanOrEqual(40_000 + 512_000);
+  });
+
+  it("holds one 4-bit weight in float32 at a time, and twice while it is dequantised by itself", () => {
+    const part = (name: string, shape: readonly number[]) =>
+      weight(name, { name, dtype: "U8", shape, file: "/w", offset: 0, length: 0 });
+    const factor = (name: string, shape: readonly number[]) =>
+      weight(name, { name, dtype: "F32", shape, file: "/w", offset: 0, length: 0 });
+    const layer = (x: Value, i: number) =>
+      nf4Linear(x, {
+        out: 256,
+        in: 256,
+        packed: part(`packed${i}`, [32_768]),
+        absmax: part(`absmax${i}`, [4, 256]),
+        nested: { scale: factor(`scale${i}`, [4, 1]), offset: factor(`offset${i}`, []) },
+      });
+    const x = input("x", "float32", ["M", 256]);
+    const y = layer(layer(layer(x, 0), 1), 2);
+    const [one, factors] = [4 * 256 * 256, 2 * 4 * 1024];
+    const forward = estimateRuns(createGraph({ y }), [{ M: 1 }], 1000);
+    expect(forward.copies).toBe(one + factors);
+    const [g] = gradients(reduceSum(y, [0, 1]), [x]);
+    expect(estimateRuns(createGraph({ g: g! }), [{ M: 1 }], 1000).copies).toBe(2 * one + factors);
   });
 
   it("needs more for larger batches, and nothing new for smaller ones that follow", async () => {
