@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { createGenerator } from "../dist/evaluate/generate.js";
 import { openBaseModel } from "../dist/models/base_model.js";
-import { inStorage } from "../dist/quantize/storage.js";
+import { openInStorage } from "../dist/quantize/storage.js";
 import { createRandom } from "../dist/random.js";
 
 const { values: given } = parseArgs({
@@ -18,7 +18,7 @@ const { values: given } = parseArgs({
 });
 const [batch, length, count, numThreads] = [given.batch, given.prompt, given.new, given.threads].map(Number);
 const loadIn8bit = given["load-in-8bit"];
-const base = await inStorage(await openBaseModel(given.model), { loadIn8bit });
+const base = await openInStorage(await openBaseModel(given.model), { loadIn8bit });
 const generator = await createGenerator(base, undefined, { numThreads });
 const random = createRandom(1, "bench");
 const prompts = Array.from({ length: batch }, () =>

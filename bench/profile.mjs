@@ -11,7 +11,7 @@ import { initialValues } from "../dist/adapters/initial.js";
 import { createGenerator } from "../dist/evaluate/generate.js";
 import { chunksFor } from "../dist/evaluate/loss_head.js";
 import { openBaseModel } from "../dist/models/base_model.js";
-import { inStorage } from "../dist/quantize/storage.js";
+import { openInStorage } from "../dist/quantize/storage.js";
 import { createRandom } from "../dist/random.js";
 import { createObjective } from "../dist/train/objective.js";
 
@@ -34,7 +34,7 @@ const [B, T, runs, numThreads, r] = [given.batch, given.length, given.runs, give
 );
 const folder = mkdtempSync(join(tmpdir(), "phinetune-profile-"));
 const profile = join(folder, "profile");
-const base = await inStorage(await openBaseModel(given.model), { loadIn8bit: given["load-in-8bit"] });
+const base = await openInStorage(await openBaseModel(given.model), { loadIn8bit: given["load-in-8bit"] });
 const random = createRandom(1, "bench");
 const tokens = () => random.nextUint32() % base.config.vocabSize;
 
