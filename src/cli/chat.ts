@@ -27,7 +27,7 @@ const HELP = `/base, /adapter, /both   who answers
 
 export async function runChat({ options, terminal }: Invocation<"chat">): Promise<ExitCode> {
   const { out, log } = terminal;
-  const { speakers, room, eosTokenIds, tokenizer, release } = await openSpeakers(options);
+  const { speakers, room, eosTokenIds, tokenizer, release } = await openSpeakers(options, log);
   const { streamAnswer } = await import("../evaluate/answers.js");
   let talking: readonly Speaker[] = [speakers.at(-1)!];
   let answering: AbortController | undefined;
@@ -158,9 +158,9 @@ async function save(
 }
 
 /** Base and, where one is given, adapter. */
-async function openSpeakers(options: Options) {
-  const [{ resolveModel }, { openBaseModel }, { loadTokenizer }, { checkVocabulary }] = await Promise.all([
-    import("../hub/resolve.js"),
+async function openSpeakers(options: Options, log: Output) {
+  const [{ localFolders }, { openBaseModel }, { loadTokenizer }, { checkVocabulary }] = await Promise.all([
+    import("./local_folders.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
     import("../data/encode.js"),
@@ -170,10 +170,11 @@ async function openSpeakers(options: Options) {
     import("../evaluate/generate.js"),
     import("../evaluate/conversation.js"),
   ]);
-  const base = await openBaseModel(resolveModel(options.model));
+  const folders = await localFolders(options, log);
+  const base = await openBaseModel(folders.model);
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
-  const adapter = options.adapter === undefined ? undefined : await loadPeftAdapter(options.adapter, base);
+  const adapter = folders.adapter === undefined ? undefined : await loadPeftAdapter(folders.adapter, base);
   const format =
     options.promptFormat === "auto"
       ? tokenizer.chatTemplate === undefined

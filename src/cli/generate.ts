@@ -13,8 +13,8 @@ type Options = Invocation<"generate">["options"];
 export async function runGenerate({ options, terminal, isGiven }: Invocation<"generate">): Promise<ExitCode> {
   const { out, log, json } = terminal;
   const words = options.instruction === undefined ? (options.prompt ?? (await readStandardInput())) : "";
-  const [{ resolveModel }, { openBaseModel }, { loadTokenizer }, { inStorage }] = await Promise.all([
-    import("../hub/resolve.js"),
+  const [{ localFolders }, { openBaseModel }, { loadTokenizer }, { inStorage }] = await Promise.all([
+    import("./local_folders.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
     import("../quantize/storage.js"),
@@ -26,14 +26,15 @@ export async function runGenerate({ options, terminal, isGiven }: Invocation<"ge
       import("../evaluate/generate.js"),
       import("../evaluate/answers.js"),
     ]);
-  const base = await inStorage(await openBaseModel(resolveModel(options.model)), options, (progress) => {
+  const folders = await localFolders(options, log);
+  const base = await inStorage(await openBaseModel(folders.model), options, (progress) => {
     if (log.width !== undefined)
       log.write(`\r\u001b[Krounding weights to 8 bits: ${progress.done + 1}/${progress.modules}`);
     if (progress.done + 1 === progress.modules) log.write(log.width === undefined ? "" : "\r\u001b[K");
   });
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
-  const adapter = options.adapter === undefined ? undefined : await loadPeftAdapter(options.adapter, base);
+  const adapter = folders.adapter === undefined ? undefined : await loadPeftAdapter(folders.adapter, base);
   const text = options.instruction === undefined ? words : await promptOf(options, tokenizer);
   const prompt = encodePrompt(text, tokenizer);
 

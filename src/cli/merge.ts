@@ -1,4 +1,6 @@
 // `phinetune merge`: a base and adapters -> one model, with what the merge changed.
+
+import { createTransferView } from "./download.js";
 import type { ExitCode } from "./failure.js";
 import type { Invocation } from "./invocation.js";
 import { plural } from "./quantities.js";
@@ -6,11 +8,13 @@ import { plural } from "./quantities.js";
 export async function runMerge({ options, terminal }: Invocation<"merge">): Promise<ExitCode> {
   const { out, log, json } = terminal;
   const { merge } = await import("../merge.js");
-  const merging = merge(options);
+  const transfers = createTransferView(log);
+  const merging = merge(options, { signal: transfers.signal });
   for (;;) {
     const { done, value } = await merging.next();
     if (!done) {
-      if (log.width !== undefined) log.write(`\r\u001b[K${value.done} of ${value.tensors} tensors`);
+      if ("direction" in value) transfers.show(value);
+      else if (log.width !== undefined) log.write(`\r\u001b[K${value.done} of ${value.tensors} tensors`);
       continue;
     }
     if (log.width !== undefined) log.write("\r\u001b[K");

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { PhinetuneError } from "../errors.js";
+import { createTransferView } from "./download.js";
 import type { ExitCode } from "./failure.js";
 import type { Invocation } from "./invocation.js";
 
@@ -11,7 +12,9 @@ export async function runServe({ options, terminal }: Invocation<"serve">): Prom
     import("../serve/models.js"),
     import("../serve/server.js"),
   ]);
-  const models = await openModels(options);
+  const transfers = createTransferView(log);
+  const control = { signal: transfers.signal, onDownload: transfers.show };
+  const models = await openModels(options, control).finally(transfers.end);
   const apiKey = options.apiKey ?? (process.env.PHINETUNE_API_KEY || undefined);
   const { server, close } = createCompletionServer(models, {
     ...options,

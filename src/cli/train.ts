@@ -29,10 +29,11 @@ export async function runTrain({
     progress.note(
       `${log.paint("warning:", "yellow")} ${unused.map(flagOf).join(", ")} ${unused.length === 1 ? "has" : "have"} no effect: the adapter in ${options.adapter} brings its own settings`,
     );
-  const interrupt = listenForInterrupt(() =>
-    progress.note("interrupted: a checkpoint is saved after this step; a second Ctrl-C leaves at once"),
-  );
   let record: RunRecord = emptyRecord;
+  const interrupt = listenForInterrupt(() => {
+    if (record.started)
+      progress.note("interrupted: a checkpoint is saved after this step; a second Ctrl-C leaves at once");
+  });
   try {
     for await (const event of fineTune(options, { signal: interrupt.signal })) {
       progress.show(event);

@@ -9,7 +9,7 @@ const mergeTable = {
     required: true,
     section: "Model and data",
     placeholder: "DIRS",
-    help: "PEFT adapters to work into the base, one or several",
+    help: "PEFT adapters, folders or names on the Hub, to work into the base, one or several",
   },
   adapterWeights: {
     type: "words",

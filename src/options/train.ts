@@ -10,7 +10,23 @@ const data = {
     type: "text",
     section: "Model and data",
     placeholder: "FILE",
-    help: "rows to evaluate on",
+    help: "rows to evaluate on: a file, a folder or a name on the Hub",
+  },
+  evalDatasetSplit: {
+    type: "text",
+    section: "Model and data",
+    placeholder: "SPLIT",
+    aliases: ["datasetTestSplit"],
+    defaultText: "test, else validation, or the only one",
+    help: "split of --eval-dataset or, without it, of --dataset to evaluate on",
+  },
+  evalDatasetConfig: {
+    type: "text",
+    section: "Model and data",
+    placeholder: "NAME",
+    defaultText: "the default one",
+    advanced: true,
+    help: "configuration of --eval-dataset",
   },
   evalSize: {
     type: "number",
@@ -379,12 +395,22 @@ export const trainSchema: OptionSchema<typeof trainTable> = {
       trained !== "full" && isGiven("saveDtype")
         ? ["--save-dtype has no effect on an adapter, which is saved in float32", "leave it out"]
         : undefined,
-    ({ evalDataset, evalSize }) =>
-      evalDataset !== undefined && evalSize > 0
-        ? ["--eval-dataset and --eval-size were both given", "give one of them"]
+    ({ evalDataset, evalDatasetSplit, evalSize }) =>
+      (evalDataset !== undefined || evalDatasetSplit !== undefined) && evalSize > 0
+        ? [
+            `${evalDataset === undefined ? "--eval-dataset-split" : "--eval-dataset"} and --eval-size were both given`,
+            "give one of them",
+          ]
         : undefined,
-    ({ evalDataset, evalSize, evalStrategy }) =>
-      evalStrategy !== "no" && evalDataset === undefined && evalSize === 0
+    ({ evalDataset, evalDatasetConfig }) =>
+      evalDataset === undefined && evalDatasetConfig !== undefined
+        ? [
+            "--eval-dataset-config was given without --eval-dataset",
+            "give --dataset-config, or --eval-dataset too",
+          ]
+        : undefined,
+    ({ evalDataset, evalDatasetSplit, evalSize, evalStrategy }) =>
+      evalStrategy !== "no" && evalDataset === undefined && evalDatasetSplit === undefined && evalSize === 0
         ? [
             `--eval-strategy is ${evalStrategy}, but no rows are held out`,
             "give --eval-size 0.05, say, or --eval-dataset",

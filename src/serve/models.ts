@@ -9,7 +9,8 @@ import { streamAnswer } from "../evaluate/answers.js";
 import { createGenerator, type TextGenerator } from "../evaluate/generate.js";
 import { loadPeftAdapter } from "../export/peft.js";
 import { loadTokenizer, type Tokenizer } from "../formats/tokenizer.js";
-import { resolveModel } from "../hub/resolve.js";
+import { type DownloadControl, finished } from "../hub/progress.js";
+import { resolveAdapter, resolveModel } from "../hub/resolve.js";
 import { openBaseModel } from "../models/base_model.js";
 import { type CompletionRequest, RequestError } from "./request.js";
 import { createStopFilter } from "./stop.js";
@@ -41,9 +42,12 @@ export interface ModelsOptions {
   readonly numThreads: number;
 }
 
-/** Opens base and adapters; the base comes first and is taken where a request names none. */
-export async function openModels(options: ModelsOptions): Promise<Models> {
-  const base = await openBaseModel(resolveModel(options.model));
+/** Opens base and adapters; the base comes first and is taken where a request names none. @param onDownload how far downloads are */
+export async function openModels(
+  options: ModelsOptions,
+  { onDownload, ...control }: DownloadControl = {},
+): Promise<Models> {
+  const base = await openBaseModel(await finished(resolveModel(options.model, control), onDownload));
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
   const eosTokenIds = [...new Set([...tokenizer.stopTokenIds, ...base.eosTokenIds])];
@@ -126,7 +130,8 @@ export async function openModels(options: ModelsOptions): Promise<Models> {
       fail("usage", `two models have the name ${JSON.stringify(name)}`, {
         fix: "name them: --adapter one=DIR two=DIR",
       });
-    all.push(serve(name, await loadPeftAdapter(folder, base)));
+    const local = await finished(resolveAdapter(folder, control), onDownload);
+    all.push(serve(name, await loadPeftAdapter(local, base)));
   }
   return {
     all,
