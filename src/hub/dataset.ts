@@ -102,6 +102,9 @@ async function* fetchDataset(source: Source): Transfer<Dataset> {
   const folder = yield* fetchSnapshot(settings, name, commit, card, signal);
   const metadata = card.length > 0 ? await frontMatter(join(folder, "README.md"), want.where) : undefined;
   const paths = files.map(({ path }) => path);
+  const isReadable = (path: string) =>
+    dataExtensions.some((extension) => path.toLowerCase().endsWith(extension));
+  if (!paths.some(isReadable)) return yield* fetchConverted(source, paths);
   const splits = layoutOf(paths, metadata, { ...want, readable: dataExtensions });
   if ([...splits.values()].every((found) => found.length === 0)) return yield* fetchConverted(source, paths);
   const chosen = chooseSplits(splits, want);
@@ -253,7 +256,7 @@ function datasetOf(splits: Splits, want: Wanted): Dataset {
   const files = [...new Set(slices.flatMap(({ split }) => splits.get(split)!))];
   const missing = missingShards(files);
   if (missing.length > 0)
-    fail("data", `of the data set ${missing.length} files are missing: ${missing.slice(0, 5).join(", ")}`, {
+    fail("data", `files of the data set are missing (${missing.length}): ${missing.slice(0, 5).join(", ")}`, {
       where: want.where,
       fix: "download or copy it again",
     });

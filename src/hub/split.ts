@@ -67,7 +67,8 @@ export function rangeOf({ split, from, to, unit, rounding }: Slice, n: number): 
       });
     return bound * Math.trunc(n / 100);
   };
-  const place = (bound: number) => Math.min(bound < 0 ? Math.max(n + bound, 0) : bound, n);
+  // Adding 0 makes 0 of -0, which rounding can give.
+  const place = (bound: number) => Math.min(bound < 0 ? Math.max(n + bound, 0) : bound, n) + 0;
   return [from === undefined ? 0 : place(toRows(from)), to === undefined ? n : place(toRows(to))];
 }
 

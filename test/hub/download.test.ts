@@ -193,13 +193,21 @@ describe("the token", () => {
 
 describe("a refusal says what to do", () => {
   it.each([
-    ["a name that the Hub lacks", "org/none", /"org\/none" is no path of a model here.*no model org\/none.*HF_TOKEN/],
+    [
+      "a name that the Hub lacks",
+      "org/none",
+      /"org\/none" is no path of a model here.*no model org\/none.*HF_TOKEN/,
+    ],
     ["a name that is a mistyped path", "./nowhere", /it is no path, and not of the form/],
     ["a name of three parts", "a/b/c", /not of the form of a name of the Hub.*org\/name/],
     ["a revision that is not there", "org/phi@v9", /no revision "v9".*leave @v9 out/],
     ["a gated model", "org/gated", /gated.*accept its terms at http:.*org\/gated.*HF_TOKEN/],
     ["an adapter", "org/adapter", /no model of transformers.*--adapter/],
-    ["nothing but pickles", "org/pickle", /only as pickle \(pytorch_model.bin\), which runs code.*safe_serialization/],
+    [
+      "nothing but pickles",
+      "org/pickle",
+      /only as pickle \(pytorch_model.bin\), which runs code.*safe_serialization/,
+    ],
     ["no weights at all", "org/empty", /holds no weights: no model.safetensors/],
   ])("%s", async (_, name, message) => {
     hub.add("model", "org/phi", MODEL);
@@ -222,9 +230,21 @@ describe("a refusal says what to do", () => {
     ["too much", { body: Buffer.alloc(17 * 2 ** 20, " ") }, /more than 16777216 bytes/],
     ["an answer that breaks off", { body: '{"sha": "0123456789"}', cutAfter: 5 }, /broke off/],
     ["a server that stays busy", { status: 503, body: "" }, /answered 503 again and again/],
-    ["too many requests", { status: 429, headers: { "retry-after": "4000" }, body: "" }, /too many requests.*in 4000 s.*HF_TOKEN/],
-    ["forbidden", { status: 403, body: '{"error":"Not for you\\u001b[31m"}' }, /forbids this: Not for you \[31m/],
-    ["a circle of redirects", { status: 302, headers: { location: "/api/x" }, body: "" }, /redirects more than 10 times/],
+    [
+      "too many requests",
+      { status: 429, headers: { "retry-after": "4000" }, body: "" },
+      /too many requests.*in 4000 s.*HF_TOKEN/,
+    ],
+    [
+      "forbidden",
+      { status: 403, body: '{"error":"Not for you\\u001b[31m"}' },
+      /forbids this: Not for you \[31m/,
+    ],
+    [
+      "a circle of redirects",
+      { status: 302, headers: { location: "/api/x" }, body: "" },
+      /redirects more than 10 times/,
+    ],
   ])("%s", async (_, disturbance, message) => {
     hub.add("model", "org/phi", MODEL);
     hub.disturb = () => disturbance;
@@ -299,7 +319,9 @@ describe("what breaks on the way", () => {
     expect(await model("org/phi", { HF_HUB_OFFLINE: "1" })).toBe(folder);
     // A snapshot without its weights is not what was asked for.
     rmSync(join(folder, "model.safetensors"));
-    await expect(model("org/phi", { HF_HUB_OFFLINE: "1" })).rejects.toThrow(/whole in .*HF_HUB_OFFLINE is set/);
+    await expect(model("org/phi", { HF_HUB_OFFLINE: "1" })).rejects.toThrow(
+      /whole in .*HF_HUB_OFFLINE is set/,
+    );
   });
 });
 
@@ -355,9 +377,21 @@ describe("a hostile server", () => {
       { type: "file", path: "config.json", size: 2, oid: "9e26dfeeb6e641a33dae4961196235bdb965b21b" },
     ]);
   it.each([
-    ["no hash", JSON.stringify([{ type: "file", path: "config.json", size: 4, oid: "../../x" }]), /is no SHA-1/],
-    ["no size", JSON.stringify([{ type: "file", path: "config.json", size: -1, oid: "0".repeat(40) }]), /no number of bytes/],
-    ["an LFS hash that leads elsewhere", JSON.stringify([{ type: "file", path: "model.safetensors", lfs: { oid: "/etc/passwd", size: 1 } }]), /is no SHA-256/],
+    [
+      "no hash",
+      JSON.stringify([{ type: "file", path: "config.json", size: 4, oid: "../../x" }]),
+      /is no SHA-1/,
+    ],
+    [
+      "no size",
+      JSON.stringify([{ type: "file", path: "config.json", size: -1, oid: "0".repeat(40) }]),
+      /no number of bytes/,
+    ],
+    [
+      "an LFS hash that leads elsewhere",
+      JSON.stringify([{ type: "file", path: "model.safetensors", lfs: { oid: "/etc/passwd", size: 1 } }]),
+      /is no SHA-256/,
+    ],
     ["no list", "{}", /must be a list/],
   ])("with %s is refused", async (_, body, message) => {
     hub.add("model", "org/phi", MODEL);
@@ -367,7 +401,8 @@ describe("a hostile server", () => {
 
   it("cannot name a commit that leads out of the cache, nor a page on another server", async () => {
     hub.add("model", "org/phi", MODEL);
-    hub.disturb = ({ path }) => (path.includes("/revision/") ? { body: '{"sha":"../../../etc"}' } : undefined);
+    hub.disturb = ({ path }) =>
+      path.includes("/revision/") ? { body: '{"sha":"../../../etc"}' } : undefined;
     await expect(model("org/phi")).rejects.toThrow(/names no commit/);
     hub.disturb = ({ path }) =>
       path.includes("/tree/")
