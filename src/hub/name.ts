@@ -39,6 +39,12 @@ export function nameText({ id, revision }: HubName): string {
   return revision === DEFAULT_REVISION ? id : `${id}@${revision}`;
 }
 
+/** `org/name@revision` in two parts, as PEFT keeps them; a path stays as it is. */
+export function withoutRevision(text: string): { readonly id: string; readonly revision: string | null } {
+  const name = text.includes("@") ? parseHubName(text, "model") : undefined;
+  return name ? { id: name.id, revision: name.revision } : { id: text, revision: null };
+}
+
 /** `models--org--name` */
 export function folderName({ kind, id }: HubName): string {
   return `${kind}s--${id.replace("/", "--")}`;

@@ -1,5 +1,6 @@
 // Manifest and story of a run -> its model card: what the Hub shows of it, with the metrics and how it was trained.
 import { isAbsolute } from "node:path";
+import { withoutRevision } from "../hub/name.js";
 import { flagOf } from "../options/names.js";
 import { trainSchema } from "../options/train.js";
 import type { EvaluatedEvent } from "../train/events.js";
@@ -35,8 +36,9 @@ export function modelCard(story: Story, manifest: Manifest): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-/** The last part of a path, or a name of the Hub as it is. */
-function nameOf(source: string): string {
+/** The last part of a path, or a name of the Hub without its revision. */
+function nameOf(given: string): string {
+  const source = withoutRevision(given).id;
   return isAbsolute(source) || source.startsWith(".") || source.split(/[\\/]/).length !== 2
     ? source.split(/[\\/]/).findLast((part) => part !== "")!
     : source;

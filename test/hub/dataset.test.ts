@@ -312,7 +312,7 @@ describe("a data set", () => {
 
   it("with names that lead out of its folder is refused", async () => {
     const repo = hub.add("dataset", "org/evil", { "README.md": "" });
-    repo.commits.get(repo.refs.get("main")!)!.set("/etc/evil.jsonl", Buffer.from(lines(0, 1)));
+    repo.commits.get(repo.refs.get("main")!)!.set("data\\evil.jsonl", Buffer.from(lines(0, 1)));
     await expect(rowsOf("org/evil")).rejects.toThrow(/outside of its folder.*do not trust/);
   });
 
