@@ -227,6 +227,8 @@ const UNCOUNTED: readonly string[] = [
   "saveTotalLimit",
   "loggingSteps",
   "reportTo",
+  "pushToHub",
+  "hubPrivateRepo",
   "memoryCheck",
   "gradientCheckpointing",
 ];

@@ -30,6 +30,15 @@ const PICKLE = /\.(?:bin|pt|pth|ckpt|pkl)(?:\.index\.json)?$/;
 /** What a name must stand for: `config` is a model whose weights are made anew. */
 export type ModelPart = "model" | "config" | "adapter";
 
+/** What is told of a model beside it, and other programs' form of it. */
+const COMPANION = /^(?:README\.md|LICENSE(?:\.\w+)?|NOTICE(?:\.\w+)?|report\.html|run\.json|[^/]+\.gguf)$/;
+
+/** Whether a file of a run or model folder is for others: no checkpoints, logs, or pickles. */
+export function isForOthers(path: string): boolean {
+  const isWeight = path === SINGLE || path === INDEX || SHARD.test(path);
+  return isWeight || ADAPTER.includes(path) || SIDE_FILES.has(path) || COMPANION.test(path);
+}
+
 /** The files to fetch. @throws where the repository does not hold what is asked for, with what it holds instead */
 export function modelFiles(files: readonly RepoFile[], part: ModelPart, name: HubName): readonly RepoFile[] {
   const names = new Set(files.map(({ path }) => path));

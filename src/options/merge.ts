@@ -32,6 +32,12 @@ const mergeTable = {
     placeholder: "DIR",
     help: "folder of the merged model, as transformers loads it",
   },
+  push: {
+    type: "text",
+    section: "Output",
+    placeholder: "ORG/NAME",
+    help: "upload the merged model to this repository of the Hugging Face Hub, which is made where it does not exist",
+  },
   overwriteOutputDir: {
     type: "flag",
     default: false,

@@ -325,6 +325,20 @@ const output = {
     advanced: true,
     help: "updates between printed lines where there is no progress bar",
   },
+  pushToHub: {
+    type: "text",
+    section: "Output",
+    placeholder: "ORG/NAME",
+    aliases: ["hubModelId"],
+    help: "upload what was trained to this repository of the Hugging Face Hub, which is made where it does not exist",
+  },
+  hubPrivateRepo: {
+    type: "flag",
+    default: false,
+    section: "Output",
+    advanced: true,
+    help: "make that repository one that only you see",
+  },
   reportTo: {
     type: "choice",
     choices: ["none", "tensorboard"],
@@ -437,6 +451,10 @@ export const trainSchema: OptionSchema<typeof trainTable> = {
             `${loadBestModelAtEnd ? "--load-best-model-at-end" : "--early-stopping-patience"} needs evaluations during the training`,
             "give --eval-strategy epoch, or steps with --eval-steps",
           ]
+        : undefined,
+    ({ pushToHub, hubPrivateRepo }) =>
+      hubPrivateRepo && pushToHub === undefined
+        ? ["--hub-private-repo has no effect without --push-to-hub", "give --push-to-hub org/name too"]
         : undefined,
     ({ adapter: from, outputDir }) =>
       from !== undefined && plainPath(from) === plainPath(outputDir)

@@ -36,6 +36,32 @@ export function modelCard(story: Story, manifest: Manifest): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
+/** The card of a folder that has none. @param base name of the model that it was made from, where that is known */
+export function plainCard(title: string, base: string | undefined, isAdapter: boolean): string {
+  const isOnHub = base !== undefined && nameOf(base) === withoutRevision(base).id && base.includes("/");
+  return `${[
+    "---",
+    ...(isOnHub ? [`base_model: ${quoted(nameOf(base))}`] : []),
+    `library_name: ${isAdapter ? "peft" : "transformers"}`,
+    "pipeline_tag: text-generation",
+    "tags:",
+    ...(isAdapter ? ["  - lora"] : []),
+    "  - phinetune",
+    "---",
+    "",
+    `# ${title}`,
+    "",
+    `Made with [phinetune](https://www.npmjs.com/package/phinetune)${base === undefined ? "" : ` from \`${nameOf(base)}\``}.`,
+  ].join("\n")}\n`;
+}
+
+/** A card whose commands name the repository in the place of the folder. */
+export function addressedTo(card: string, repository: string): string {
+  return card
+    .replaceAll('"this folder"', quoted(repository))
+    .replace(/^(npx phinetune generate .*?)--(adapter|model) \. /m, `$1--$2 ${repository} `);
+}
+
 /** The last part of a path, or a name of the Hub without its revision. */
 function nameOf(given: string): string {
   const source = withoutRevision(given).id;
@@ -154,7 +180,13 @@ npx phinetune train ${words.join(" ")}
 }
 
 /** Where things were put on the machine of the training, and what does not change the result. */
-const LEFT_OUT: ReadonlySet<string> = new Set(["outputDir", "overwriteOutputDir", "resumeFromCheckpoint"]);
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  "outputDir",
+  "overwriteOutputDir",
+  "resumeFromCheckpoint",
+  "pushToHub",
+  "hubPrivateRepo",
+]);
 
 /** Whether an option differs from its default. */
 function isChosen(name: string, value: unknown): boolean {

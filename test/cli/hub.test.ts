@@ -35,13 +35,25 @@ describe("names of the Hub", () => {
     const { code, stdout, stderr } = await runBinary(
       [
         ...["train", "--model", "org/start@main", "--dataset", "org/rows", "--dataset-split", "train[:50%]"],
-        ...["--dataset-test-split", "test[:3]", "--max-steps", "1", "--max-new-tokens", "2", "--sample-rows", "0"],
+        ...[
+          "--dataset-test-split",
+          "test[:3]",
+          "--max-steps",
+          "1",
+          "--max-new-tokens",
+          "2",
+          "--sample-rows",
+          "0",
+        ],
         ...["--output-dir", output, "--json"],
       ],
       { env: environment() },
     );
     expect(stderr).toMatch(/^downloading org\/start: \d+ kB of \d+ kB, 5 of 5 files$/m);
-    expect([code, JSON.parse(stdout).started]).toEqual([0, expect.objectContaining({ train_rows: 10, eval_rows: 3 })]);
+    expect([code, JSON.parse(stdout).started]).toEqual([
+      0,
+      expect.objectContaining({ train_rows: 10, eval_rows: 3 }),
+    ]);
     const config = JSON.parse(readFileSync(join(output, "adapter_config.json"), "utf8"));
     expect([config.base_model_name_or_path, config.revision]).toEqual(["org/start", "main"]);
     // Without the network, the cache serves.
@@ -49,7 +61,17 @@ describe("names of the Hub", () => {
       "adapter_config.json": readFileSync(join(output, "adapter_config.json")),
       "adapter_model.safetensors": readFileSync(join(output, "adapter_model.safetensors")),
     });
-    const words = ["generate", "--model", "org/start", "--adapter", "org/poet", "--prompt", "The", "--max-new-tokens", "2"];
+    const words = [
+      "generate",
+      "--model",
+      "org/start",
+      "--adapter",
+      "org/poet",
+      "--prompt",
+      "The",
+      "--max-new-tokens",
+      "2",
+    ];
     const online = await runBinary(words, { env: environment() });
     expect([online.code, online.stderr]).toEqual([0, expect.stringContaining("org/poet")]);
     const offline = await runBinary(words, { env: { ...environment(), HF_HUB_OFFLINE: "1" } });
@@ -72,7 +94,9 @@ describe("names of the Hub", () => {
         }, 20);
       },
     });
-    expect(stopped.stderr).toMatch(/error: the transfer of org\/start was stopped · .*goes on where it stopped/);
+    expect(stopped.stderr).toMatch(
+      /error: the transfer of org\/start was stopped · .*goes on where it stopped/,
+    );
     expect(stopped.code).toBe(130);
     hub.disturb = undefined;
     hub.requests.length = 0;
