@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { openDataset, trainSplits } from "../dist/hub/dataset.js";
 import { finished } from "../dist/hub/progress.js";
 import { resolveAdapter, resolveModel } from "../dist/hub/resolve.js";
+import { planPush, push } from "../dist/push.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "phinetune-hub-"));
@@ -142,6 +143,42 @@ print(json.dumps([{key: exact(value) for key, value in row.items()} for row in r
     const cached = [];
     for await (const { fields } of again.rows()) cached.push(fields);
     check(`${name} ${split}: the same rows from Python's cache, offline`, same(cached, mine));
+  }
+  // Uploads: of both, of the same folder, with content above and below the size of a part.
+  const adapter = join(work, "adapter");
+  mkdirSync(adapter);
+  writeFileSync(join(adapter, "adapter_config.json"), JSON.stringify({ base_model_name_or_path: "org/start", peft_type: "LORA" }));
+  writeFileSync(join(adapter, "README.md"), '---\nbase_model: "org/start"\n---\n# Adapter\n');
+  cpSync(join(START, "model/model.safetensors"), join(adapter, "adapter_model.safetensors"));
+  const token = { HF_TOKEN: hub.token };
+  for (const partSize of [undefined, 100_000]) {
+    hub.partSize = partSize;
+    const how = partSize === undefined ? "in one part" : "in parts";
+    const [mine, python] = [`me/ours-${partSize ?? 0}`, `me/theirs-${partSize ?? 0}`];
+    const plan = await planPush(adapter, { repository: mine });
+    const result = await finished(push(plan, { ...control(work, token), isPrivate: false, message: "Upload" }));
+    await inPython(
+      work,
+      `from huggingface_hub import HfApi
+api = HfApi()
+api.create_repo("${python}", exist_ok=True)
+print(json.dumps(api.upload_folder(repo_id="${python}", folder_path=${JSON.stringify(adapter)}).oid))`,
+      token,
+    );
+    const read = await inPython(
+      join(work, `reader-${partSize ?? 0}`),
+      `from huggingface_hub import HfApi, snapshot_download
+from pathlib import Path
+def read(repo):
+    folder = Path(snapshot_download(repo))
+    return {path.name: path.read_bytes().hex() for path in sorted(folder.iterdir())}
+api = HfApi()
+print(json.dumps({"ours": read("${mine}"), "theirs": read("${python}"), "commit": api.model_info("${mine}").sha, "files": sorted(api.list_repo_files("${mine}"))}))`,
+    );
+    check(`an upload ${how}: Python reads our commit`, read.commit === result.commit && same(read.files, [".gitattributes", ...result.uploaded]), JSON.stringify(read.files));
+    check(`an upload ${how}: the same files as Python uploads`, same(read.ours, read.theirs));
+    const back = await finished(resolveAdapter(python, control(join(work, "back"))));
+    check(`an upload ${how}: we read Python's commit`, readFileSync(join(back, "adapter_model.safetensors")).equals(readFileSync(join(adapter, "adapter_model.safetensors"))));
   }
 } finally {
   await hub.close();

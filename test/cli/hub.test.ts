@@ -45,9 +45,9 @@ describe("names of the Hub", () => {
           "--sample-rows",
           "0",
         ],
-        ...["--output-dir", output, "--json"],
+        ...["--output-dir", output, "--push-to-hub", "me/poet", "--json"],
       ],
-      { env: environment() },
+      { env: { ...environment(), HF_TOKEN: hub.token } },
     );
     expect(stderr).toMatch(/^downloading org\/start: \d+ kB of \d+ kB, 5 of 5 files$/m);
     expect([code, JSON.parse(stdout).started]).toEqual([
@@ -56,24 +56,12 @@ describe("names of the Hub", () => {
     ]);
     const config = JSON.parse(readFileSync(join(output, "adapter_config.json"), "utf8"));
     expect([config.base_model_name_or_path, config.revision]).toEqual(["org/start", "main"]);
-    // Without the network, the cache serves.
-    hub.add("model", "org/poet", {
-      "adapter_config.json": readFileSync(join(output, "adapter_config.json")),
-      "adapter_model.safetensors": readFileSync(join(output, "adapter_model.safetensors")),
-    });
-    const words = [
-      "generate",
-      "--model",
-      "org/start",
-      "--adapter",
-      "org/poet",
-      "--prompt",
-      "The",
-      "--max-new-tokens",
-      "2",
-    ];
+    expect(JSON.parse(stdout).pushed).toMatchObject({ repository: "me/poet", created: true, skipped: [] });
+    // What was uploaded comes back; without the network, the cache serves.
+    const words = ["generate", "--model", "org/start", "--adapter", "me/poet", "--prompt", "The"];
+    words.push("--max-new-tokens", "2");
     const online = await runBinary(words, { env: environment() });
-    expect([online.code, online.stderr]).toEqual([0, expect.stringContaining("org/poet")]);
+    expect([online.code, online.stderr]).toEqual([0, expect.stringContaining("me/poet")]);
     const offline = await runBinary(words, { env: { ...environment(), HF_HUB_OFFLINE: "1" } });
     expect(offline).toEqual({ code: 0, stdout: online.stdout, stderr: "" });
   });
@@ -103,5 +91,21 @@ describe("names of the Hub", () => {
     const again = await runBinary(words, { env: environment() });
     expect([again.code, JSON.parse(again.stdout).statistics.rows]).toEqual([0, 20]);
     expect(hub.requests.find(({ server }) => server === "cdn")?.headers.range).toMatch(/^bytes=[1-9]\d*-$/);
+  });
+
+  it("are written to only after a yes", async () => {
+    const env = { ...environment(), HF_TOKEN: hub.token };
+    const words = ["push", START.model, "me/start"];
+    const asked = await runBinary(words, { env });
+    expect([asked.code, asked.stdout]).toEqual([2, ""]);
+    expect(asked.stderr).toMatch(/^6 files of test\/fixtures\/start\/model for me\/start:$/m);
+    expect(asked.stderr).toMatch(/^ +271,000 {2}model\.safetensors$/m);
+    expect(asked.stderr).toMatch(/no terminal to ask in · give --yes/);
+    expect(hub.repos.some(({ id }) => id === "me/start")).toBe(false);
+    const { code, stdout } = await runBinary([...words, "--private", "--yes"], { env });
+    expect([code, stdout]).toEqual([0, `6 files uploaded to the new ${hub.url}/me/start\n`]);
+    expect(hub.repos.find(({ id }) => id === "me/start")?.isPrivate).toBe(true);
+    const without = await runBinary(words, { env: environment() });
+    expect([without.code, without.stderr]).toEqual([1, expect.stringContaining("without a token")]);
   });
 });

@@ -30,7 +30,10 @@ beforeEach(() => {
     "adapter_config.json": JSON.stringify({ base_model_name_or_path: "org/base", r: 8 }),
     "adapter_model.safetensors": TENSORS,
     "README.md": `---\nbase_model: "org/base"\n---\n# x\n\nnpx phinetune generate --model org/base --adapter . --instruction "…"\n\nfrom_pretrained(base, "this folder")\n`,
-    "run.json": JSON.stringify({ options: { model: PLACE }, hashes: { [`${PLACE}/model.safetensors`]: "00" } }),
+    "run.json": JSON.stringify({
+      options: { model: PLACE },
+      hashes: { [`${PLACE}/model.safetensors`]: "00" },
+    }),
     "report.html": `<p>model: ${PLACE}</p>`,
     "events.jsonl": "{}",
     "pytorch_model.bin": "pickle",
@@ -52,7 +55,13 @@ const control = (token: string | undefined = hub.token) => ({
 const seen: TransferProgress[] = [];
 const pushed = async (
   folder = run,
-  { repository = "me/poet", isPrivate = false, revision = "main", signal = undefined as AbortSignal | undefined, token = hub.token } = {},
+  {
+    repository = "me/poet",
+    isPrivate = false,
+    revision = "main",
+    signal = undefined as AbortSignal | undefined,
+    token = hub.token,
+  } = {},
 ): Promise<UploadResult> => {
   seen.length = 0;
   const plan = await planPush(folder, { repository, revision });
@@ -67,14 +76,22 @@ const filesIn = (id = "me/poet", branch = "main") => {
 describe("push", () => {
   it("makes the repository and uploads what is for others, without checkpoints, logs and pickles", async () => {
     const result = await pushed(run, { isPrivate: true });
-    const names = ["README.md", "adapter_config.json", "adapter_model.safetensors", "report.html", "run.json"];
+    const names = [
+      "README.md",
+      "adapter_config.json",
+      "adapter_model.safetensors",
+      "report.html",
+      "run.json",
+    ];
     expect(result).toMatchObject({ uploaded: names, skipped: [], isNew: true, url: `${hub.url}/me/poet` });
     expect([...filesIn().keys()].sort()).toEqual([".gitattributes", ...names]);
     expect(filesIn().get("adapter_model.safetensors")).toEqual(TENSORS);
     expect(hub.repos[0]).toMatchObject({ isPrivate: true, messages: ["Upload"] });
     expect(seen.at(-1)).toMatchObject({ direction: "up", filesDone: 5, files: 5 });
     expect(seen.at(-1)!.done).toBe(seen.at(-1)!.total);
-    expect(hub.requests.filter(({ server }) => server === "cdn").map(({ method }) => method)).toEqual(["PUT"]);
+    expect(hub.requests.filter(({ server }) => server === "cdn").map(({ method }) => method)).toEqual([
+      "PUT",
+    ]);
     const folder = await finished(resolveAdapter("me/poet", control()));
     expect(folder).toContain(result.commit);
   });
@@ -83,14 +100,17 @@ describe("push", () => {
     await pushed();
     const all = [...filesIn().values()].map(String).join("\n");
     expect(all).not.toContain("secret-folder");
-    expect(filesIn().get("run.json")?.toString()).toBe('{"options":{"model":"phi"},"hashes":{"model.safetensors":"00"}}');
+    expect(filesIn().get("run.json")?.toString()).toBe(
+      '{"options":{"model":"phi"},"hashes":{"model.safetensors":"00"}}',
+    );
     const card = filesIn().get("README.md")!.toString();
     expect(card).toContain("--model org/base --adapter me/poet --instruction");
     expect(card).toContain('from_pretrained(base, "me/poet")');
   });
 
   it("sends nothing twice: not what is committed, nor what was stored before the upload broke", async () => {
-    hub.disturb = ({ path }) => (path.includes("/commit/") ? { status: 400, body: '{"error":"not now"}' } : undefined);
+    hub.disturb = ({ path }) =>
+      path.includes("/commit/") ? { status: 400, body: '{"error":"not now"}' } : undefined;
     await expect(pushed()).rejects.toThrow(/answered 400: not now/);
     hub.disturb = undefined;
     hub.requests.length = 0;
@@ -129,7 +149,9 @@ describe("push", () => {
     writeFileSync(join(model, "model.safetensors"), TENSORS);
     const plan = await planPush(model, { repository: "me/merged", base: "org/base@v1" });
     const [card] = plan.files.filter(({ path }) => path === "README.md");
-    expect(String((card!.content as { bytes: Uint8Array }).bytes)).toMatch(/^---\nbase_model: "org\/base"\nlibrary_name: transformers\n/);
+    expect(String((card!.content as { bytes: Uint8Array }).bytes)).toMatch(
+      /^---\nbase_model: "org\/base"\nlibrary_name: transformers\n/,
+    );
     await pushed(model, { repository: "me/merged" });
     expect(filesIn("me/merged").get("README.md")!.toString()).toContain("# merged");
     hub.add("model", "me/other", { "README.md": "mine" });
@@ -148,9 +170,13 @@ describe("push", () => {
 describe("a push that cannot be", () => {
   it("says what to do", async () => {
     await expect(pushed(run, { token: "" })).rejects.toThrow(/without a token.*settings\/tokens.*HF_TOKEN/);
-    await expect(checkPush({ repository: "me/poet" }, control("wrong"))).rejects.toThrow(/does not know the token from HF_TOKEN/);
+    await expect(checkPush({ repository: "me/poet" }, control("wrong"))).rejects.toThrow(
+      /does not know the token from HF_TOKEN/,
+    );
     await checkPush({ repository: "me/poet" }, control());
-    await expect(pushed(run, { repository: "strangers/poet" })).rejects.toThrow(/strangers\/poet cannot be made.*rights.*may write to strangers/);
+    await expect(pushed(run, { repository: "strangers/poet" })).rejects.toThrow(
+      /strangers\/poet cannot be made.*rights.*may write to strangers/,
+    );
     await expect(pushed(run, { repository: "poet" })).rejects.toThrow(/no name of a repository.*org\/name/);
     await expect(pushed(join(home, "none"))).rejects.toThrow(/there is no folder/);
     await expect(pushed(join(run, ".."))).rejects.toThrow(/neither an adapter nor a model/);
@@ -161,9 +187,59 @@ describe("a push that cannot be", () => {
   it.each([
     ["modes that are missing", "/preupload/", { body: "{}" }, /does not say how it wants README.md/],
     ["an answer that is no JSON", "/preupload/", { body: "<html>" }, /not JSON/],
-    ["a storage that refuses", "/objects/batch", { body: JSON.stringify({ objects: [{ oid: createHash("sha256").update(TENSORS).digest("hex"), size: 1, error: { code: 422, message: "too large" } }] }) }, /does not take adapter_model.safetensors: too large/],
-    ["parts that do not fit", "/objects/batch", { body: JSON.stringify({ objects: [{ oid: createHash("sha256").update(TENSORS).digest("hex"), size: 1, actions: { upload: { href: "http://127.0.0.1:1/x", header: { chunk_size: "7", "1": "http://127.0.0.1:1/y" } } } }] }) }, /in 1 parts of 7 bytes, which do not fit/],
-    ["no address", "/objects/batch", { body: JSON.stringify({ objects: [{ oid: createHash("sha256").update(TENSORS).digest("hex"), size: 1, actions: { upload: { href: "file:///etc/passwd" } } }] }) }, /names no address for adapter_model/],
+    [
+      "a storage that refuses",
+      "/objects/batch",
+      {
+        body: JSON.stringify({
+          objects: [
+            {
+              oid: createHash("sha256").update(TENSORS).digest("hex"),
+              size: 1,
+              error: { code: 422, message: "too large" },
+            },
+          ],
+        }),
+      },
+      /does not take adapter_model.safetensors: too large/,
+    ],
+    [
+      "parts that do not fit",
+      "/objects/batch",
+      {
+        body: JSON.stringify({
+          objects: [
+            {
+              oid: createHash("sha256").update(TENSORS).digest("hex"),
+              size: 1,
+              actions: {
+                upload: {
+                  href: "http://127.0.0.1:1/x",
+                  header: { chunk_size: "7", "1": "http://127.0.0.1:1/y" },
+                },
+              },
+            },
+          ],
+        }),
+      },
+      /in 1 parts of 7 bytes, which do not fit/,
+    ],
+    [
+      "no address",
+      "/objects/batch",
+      {
+        body: JSON.stringify({
+          objects: [
+            {
+              oid: createHash("sha256").update(TENSORS).digest("hex"),
+              size: 1,
+              actions: { upload: { href: "file:///etc/passwd" } },
+            },
+          ],
+        }),
+      },
+      /names no address for adapter_model/,
+    ],
   ])("for %s is told", async (_, part, disturbance, message) => {
     hub.disturb = ({ path }) => (path.includes(part) ? disturbance : undefined);
     await expect(pushed()).rejects.toThrow(message);
