@@ -113,7 +113,11 @@ function fileOf(folder: string, path: string, places: readonly string[], reposit
   return { path, size: statSync(source).size, content: { source } };
 }
 
-const lastPart = (place: string) => place.split(/[\\/]/).findLast((part) => part !== "") ?? "";
+/** Of a path in the cache of the Hub, the repository and the commit are kept. */
+const IN_CACHE = /(?:models|datasets)--[^\\/]+[\\/]snapshots[\\/].*$/;
+
+const lastPart = (place: string) =>
+  IN_CACHE.exec(place)?.[0] ?? place.split(/[\\/]/).findLast((part) => part !== "") ?? "";
 
 /** The absolute paths that a run tells of, longest first. */
 async function placesIn(folder: string): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 // How far a transfer is -> one line that is redrawn in a terminal, plain lines elsewhere; Ctrl-C stops the transfer alone.
 import type { TransferProgress } from "../hub/progress.js";
 import { type Interrupt, listenForInterrupt } from "./interrupt.js";
-import { bytes } from "./quantities.js";
+import { bytes, plural } from "./quantities.js";
 import { type Output, printable } from "./terminal.js";
 
 export interface TransferView {
@@ -74,18 +74,21 @@ export function createTransferLine(log: Output): {
       }
       recent = [...recent.filter(({ at }) => now - at < 5000), { at: now, done }];
       last = progress;
-      const doing = direction === "down" ? "downloading" : "uploading";
-      const what = `${doing} ${printable(name)}: ${bytes(done)} of ${bytes(total)}, ${filesDone} of ${files} files`;
+      const verb = direction === "down" ? "download" : "upload";
+      const shown = printable(name);
+      if (isWhole(progress)) {
+        erase();
+        log.write(`${verb}ed ${shown}: ${bytes(total)}, ${plural(files, "file")}\n`);
+        return;
+      }
       const rate = speed();
-      const text = rate === undefined ? what : `${what}, ${bytes(rate)}/s`;
+      const pace = rate === undefined ? "" : `, ${bytes(rate)}/s`;
+      const text = `${verb}ing ${shown}: ${bytes(done)} of ${bytes(total)}, ${filesDone} of ${files} files${pace}`;
       if (log.width !== undefined) {
         erase();
-        if (isWhole(progress)) log.write(`${what.replace(/ing /, "ed ")}\n`);
-        else {
-          log.write(text.slice(0, log.width - 1));
-          isDrawn = true;
-        }
-      } else if (isWhole(progress) || now - shownAt > PLAIN_INTERVAL) {
+        log.write(text.slice(0, log.width - 1));
+        isDrawn = true;
+      } else if (now - shownAt > PLAIN_INTERVAL) {
         shownAt = now;
         log.write(`${text}\n`);
       }

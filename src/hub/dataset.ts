@@ -99,7 +99,7 @@ interface Source {
 async function* fetchDataset(source: Source): Transfer<Dataset> {
   const { settings, name, commit, files, want, signal } = source;
   const card = files.filter(({ path }) => path === "README.md");
-  const folder = yield* fetchSnapshot(settings, name, commit, card, signal);
+  const folder = yield* onlyNotes(fetchSnapshot(settings, name, commit, card, signal));
   const metadata = card.length > 0 ? await frontMatter(join(folder, "README.md"), want.where) : undefined;
   const paths = files.map(({ path }) => path);
   const isReadable = (path: string) =>
@@ -118,6 +118,15 @@ async function* fetchDataset(source: Source): Transfer<Dataset> {
   );
   await writeRef(settings, name, commit);
   return datasetOf(inFolder(folder, splits), want);
+}
+
+/** A transfer so small that only what goes wrong is told. */
+async function* onlyNotes<Result>(transfer: Transfer<Result>): Transfer<Result> {
+  for (;;) {
+    const { done, value } = await transfer.next();
+    if (done) return value;
+    if (value.note !== undefined) yield value;
+  }
 }
 
 /** The branch on which the Hub keeps a conversion of each data set to Parquet. */

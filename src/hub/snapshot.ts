@@ -75,14 +75,14 @@ async function* fetchBlobs(
   signal: AbortSignal | undefined,
 ): Transfer<void> {
   const total = files.reduce((sum, { size }) => sum + size, 0);
-  let [done, filesDone] = [0, 0];
+  let [done, filesDone, isDone] = [0, 0, false];
   const notes: string[] = [];
   const progress = (note?: string) => ({
     name: nameText(name),
     direction: "down" as const,
     done,
     total,
-    filesDone,
+    filesDone: isDone ? filesDone : Math.min(filesDone, files.length - 1),
     files: files.length,
     ...(note === undefined ? {} : { note }),
   });
@@ -114,7 +114,7 @@ async function* fetchBlobs(
   const all = Promise.all(Array.from({ length: AT_ONCE }, worker)).then(() => true);
   try {
     yield progress();
-    for (let isDone = false; !isDone; ) {
+    while (!isDone) {
       isDone = await Promise.race([all, sleep(INTERVAL, false)]);
       for (const note of notes.splice(0)) yield progress(note);
       yield progress();

@@ -80,14 +80,15 @@ export async function* uploadFiles(
   const stop = () => stopping.abort();
   control.signal?.addEventListener("abort", stop, { once: true });
   if (control.signal?.aborted) stop();
-  let [done, filesDone] = [0, 0];
+  let [done, filesDone, isWhole] = [0, 0, false];
   const total = files.reduce((sum, { size }) => sum + size, 0);
   const progress = (note?: string): TransferProgress => ({
     name: nameText(name),
     direction: "up",
     done: Math.min(done, total),
     total,
-    filesDone,
+    // Nothing is there before the commit is.
+    filesDone: isWhole ? files.length : Math.min(filesDone, files.length - 1),
     files: files.length,
     ...(note === undefined ? {} : { note }),
   });
@@ -117,7 +118,7 @@ export async function* uploadFiles(
       if (control.signal?.aborted) failStopped(name);
       throw error;
     });
-    [done, filesDone] = [total, files.length];
+    [done, isWhole] = [total, true];
     yield progress();
     return result;
   } finally {

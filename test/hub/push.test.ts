@@ -14,6 +14,7 @@ let hub: HubServer;
 let home: string;
 let run: string;
 const TENSORS = randomBytes(200_000);
+const CACHED = "/home/someone/.cache/secret-folder/hub/models--org--phi/snapshots/abc/config.json";
 const PLACE = "/home/someone/models/secret-folder/phi";
 
 beforeAll(async () => {
@@ -32,7 +33,7 @@ beforeEach(() => {
     "README.md": `---\nbase_model: "org/base"\n---\n# x\n\nnpx phinetune generate --model org/base --adapter . --instruction "…"\n\nfrom_pretrained(base, "this folder")\n`,
     "run.json": JSON.stringify({
       options: { model: PLACE },
-      hashes: { [`${PLACE}/model.safetensors`]: "00" },
+      hashes: { [`${PLACE}/model.safetensors`]: "00", [CACHED]: "11" },
     }),
     "report.html": `<p>model: ${PLACE}</p>`,
     "events.jsonl": "{}",
@@ -101,7 +102,7 @@ describe("push", () => {
     const all = [...filesIn().values()].map(String).join("\n");
     expect(all).not.toContain("secret-folder");
     expect(filesIn().get("run.json")?.toString()).toBe(
-      '{"options":{"model":"phi"},"hashes":{"model.safetensors":"00"}}',
+      '{"options":{"model":"phi"},"hashes":{"model.safetensors":"00","models--org--phi/snapshots/abc/config.json":"11"}}',
     );
     const card = filesIn().get("README.md")!.toString();
     expect(card).toContain("--model org/base --adapter me/poet --instruction");
