@@ -73,7 +73,7 @@ describe("a model of the Hub", () => {
     const commit = repo.refs.get("main")!;
     expect(folder).toBe(join(repository(), "snapshots", commit));
     expect(filesBelow(folder)).toEqual(NEEDED);
-    expect(readFileSync(join(folder, "model.safetensors"))).toEqual(WEIGHTS);
+    expect(readFileSync(join(folder, "model.safetensors")).equals(WEIGHTS)).toBe(true);
     expect(readFileSync(join(repository(), "refs", "main"), "utf8")).toBe(commit);
     expect(readdirSync(join(repository(), "blobs"))).toHaveLength(NEEDED.length);
     for (const name of NEEDED)
@@ -152,7 +152,7 @@ describe("a model of the Hub", () => {
     hub.add("model", "org/phi", MODEL);
     const folder = await model("org/phi", { HF_HUB_DISABLE_SYMLINKS: "1" });
     expect(lstatSync(join(folder, "model.safetensors")).isSymbolicLink()).toBe(false);
-    expect(readFileSync(join(folder, "model.safetensors"))).toEqual(WEIGHTS);
+    expect(readFileSync(join(folder, "model.safetensors")).equals(WEIGHTS)).toBe(true);
   });
 
   it("can be an adapter, of which nothing but the adapter is taken", async () => {
@@ -264,7 +264,7 @@ describe("what breaks on the way", () => {
     hub.add("model", "org/phi", MODEL);
     hub.disturb = ({ server }) => (server === "cdn" ? { cutAfter: 70_000 } : undefined);
     const folder = await model("org/phi");
-    expect(readFileSync(join(folder, "model.safetensors"))).toEqual(WEIGHTS);
+    expect(readFileSync(join(folder, "model.safetensors")).equals(WEIGHTS)).toBe(true);
     const ranges = hub.requests.filter(({ server }) => server === "cdn").map(({ headers }) => headers.range);
     expect(ranges.length).toBeGreaterThanOrEqual(5);
     expect(ranges[0]).toBeUndefined();
@@ -277,7 +277,7 @@ describe("what breaks on the way", () => {
     let cuts = 1;
     hub.disturb = ({ server }) =>
       server === "cdn" ? { ignoresRange: true, ...(cuts-- > 0 ? { cutAfter: 70_000 } : {}) } : undefined;
-    expect(readFileSync(join(await model("org/phi"), "model.safetensors"))).toEqual(WEIGHTS);
+    expect(readFileSync(join(await model("org/phi"), "model.safetensors")).equals(WEIGHTS)).toBe(true);
     hub.add("model", "org/phi", { ...MODEL, "model.safetensors": randomBytes(300_000) });
     hub.disturb = ({ server }) => (server === "cdn" ? { ignoresRange: true, cutAfter: 70_000 } : undefined);
     await expect(model("org/phi")).rejects.toThrow(/cannot be reached/);
@@ -308,7 +308,7 @@ describe("what breaks on the way", () => {
     hub.disturb = ({ server }) => (server === "cdn" ? { body: randomBytes(300_001) } : undefined);
     await expect(model("org/phi")).rejects.toThrow(/more bytes than the 300000/);
     hub.disturb = undefined;
-    expect(readFileSync(join(await model("org/phi"), "model.safetensors"))).toEqual(WEIGHTS);
+    expect(readFileSync(join(await model("org/phi"), "model.safetensors")).equals(WEIGHTS)).toBe(true);
   });
 
   it("takes what the cache has where the Hub cannot be reached, and says so", async () => {
@@ -340,7 +340,7 @@ describe("stopping", () => {
     expect(size).toBeGreaterThan(20_000);
     hub.disturb = undefined;
     hub.requests.length = 0;
-    expect(readFileSync(join(await model("org/phi"), "model.safetensors"))).toEqual(WEIGHTS);
+    expect(readFileSync(join(await model("org/phi"), "model.safetensors")).equals(WEIGHTS)).toBe(true);
     expect(hub.requests.find(({ server }) => server === "cdn")!.headers.range).toBe(`bytes=${size}-`);
     expect(readdirSync(join(repository(), "blobs")).some((name) => name.includes("incomplete"))).toBe(false);
   });
@@ -351,7 +351,7 @@ describe("stopping", () => {
     const folders = await Promise.all([1, 2, 3].map(() => finished(resolveModel("org/phi", control()))));
     expect(new Set(folders).size).toBe(1);
     expect(hub.requests.filter(({ server }) => server === "cdn")).toHaveLength(1);
-    expect(readFileSync(join(folders[0]!, "model.safetensors"))).toEqual(WEIGHTS);
+    expect(readFileSync(join(folders[0]!, "model.safetensors")).equals(WEIGHTS)).toBe(true);
   });
 
   it("takes over from a process that was killed", async () => {
