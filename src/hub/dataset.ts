@@ -1,6 +1,6 @@
 // The name of a data set, with a split and a configuration -> its files on this machine, and their rows in order.
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join, relative, resolve, sep } from "node:path";
+import { join, resolve, sep } from "node:path";
 import type { Row } from "../data/types.js";
 import { fail, nearest, PhinetuneError } from "../errors.js";
 import { dataExtensions, readRows } from "../formats/rows.js";
@@ -179,9 +179,9 @@ async function fromFolder(
   want: Wanted,
   { isLoose }: { readonly isLoose: boolean },
 ): Promise<Dataset> {
-  const paths = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((path) => !isFolder(join(folder, path)))
+    .map((path) => path.split(sep).join("/"));
   const metadata = paths.includes("README.md")
     ? await frontMatter(join(folder, "README.md"), want.where)
     : undefined;

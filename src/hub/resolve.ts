@@ -1,5 +1,6 @@
 // The name of a model or an adapter -> a local folder: a path as it is, or a snapshot in the cache, downloaded where it is missing.
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { PhinetuneError } from "../errors.js";
 import { askCommit, askFiles, orThrow } from "./api.js";
 import { cachedSnapshot, isFolder, snapshotFolder, writeRef } from "./cache.js";
@@ -44,8 +45,9 @@ async function* resolveFolder(
     if (cached !== undefined) return cached;
     throw new PhinetuneError(offlineFault(given, noun, settings));
   }
-  // A commit never changes.
-  if (cached !== undefined && isCommit(name.revision)) return cached;
+  // A commit never changes; but another program may have fetched the weights alone.
+  const isWhole = cached !== undefined && (part !== "model" || existsSync(join(cached, "tokenizer.json")));
+  if (isWhole && isCommit(name.revision)) return cached;
   return yield* fetchModel(settings, name, part, signal, (refusal) => {
     if (cached !== undefined && refusal.reason !== "revision") return cached;
     throw new PhinetuneError(refusedFault(given, noun, refusal.fault));

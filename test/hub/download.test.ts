@@ -13,7 +13,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { PhinetuneError } from "../../src/errors.js";
 import { finished, type TransferProgress } from "../../src/hub/progress.js";
 import { resolveAdapter, resolveModel } from "../../src/hub/resolve.js";
 import { type HubServer, startHub } from "../fixtures/hub_server.js";
@@ -397,6 +399,48 @@ describe("a hostile server", () => {
     hub.add("model", "org/phi", MODEL);
     hub.disturb = ({ path }) => (path.includes("/tree/") ? { body } : undefined);
     await expect(model("org/phi")).rejects.toThrow(message);
+  });
+
+  it("is understood or refused in words, whatever of its answers is cut, moved or made up", async () => {
+    const repo = hub.add("model", "org/phi", MODEL);
+    const answers: Record<string, string> = {
+      revision: JSON.stringify({ id: "org/phi", sha: repo.refs.get("main"), siblings: [] }),
+      tree: tree("model.safetensors"),
+    };
+    const edit = fc.record({
+      part: fc.constantFrom("revision", "tree"),
+      from: fc.double({ min: 0, max: 1, noNaN: true }),
+      length: fc.nat(40),
+      put: fc.oneof(fc.string(), fc.constantFrom("../", '"', "null", "[", "}", "\\u0000", "1e999", "//")),
+    });
+    const outcomes = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 3 }), async (edits) => {
+        const bodies = { ...answers };
+        for (const { part, from, length, put } of edits) {
+          const body = bodies[part]!;
+          const at = Math.floor(from * body.length);
+          bodies[part] = body.slice(0, at) + put + body.slice(at + length);
+        }
+        hub.disturb = ({ path }) => {
+          const part = /\/(revision|tree)\//.exec(path)?.[1];
+          return part === undefined ? undefined : { body: bodies[part]! };
+        };
+        await model("org/phi").then(
+          (folder) => {
+            outcomes.add("understood");
+            expect(folder.startsWith(join(repository(), "snapshots"))).toBe(true);
+          },
+          (error) => {
+            outcomes.add("refused");
+            expect(error).toBeInstanceOf(PhinetuneError);
+          },
+        );
+      }),
+      { numRuns: 60 },
+    );
+    expect(outcomes).toContain("refused");
+    expect(readdirSync(home)).toEqual(existsSync(join(home, "hub")) ? ["hub"] : []);
   });
 
   it("cannot name a commit that leads out of the cache, nor a page on another server", async () => {
