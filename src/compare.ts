@@ -14,12 +14,18 @@ import { type Question, questionOf } from "./evaluate/questions.js";
 import { type Response, respond } from "./evaluate/respond.js";
 import { changesOf, type Scores, scoresOf, type Work } from "./evaluate/scorecard.js";
 import { loadPeftAdapter } from "./export/peft.js";
-import { readRows } from "./formats/rows.js";
 import { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
-import { resolveDataset, resolveModel } from "./hub/resolve.js";
+import { openDataset, testSplits } from "./hub/dataset.js";
+import type { Transfer, TransferControl, TransferProgress } from "./hub/progress.js";
+import { resolveAdapter, resolveModel } from "./hub/resolve.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import type { EvalOptions } from "./options.js";
 import { inStorage } from "./quantize/storage.js";
+
+/** Files are on their way. */
+export interface CompareDownload extends TransferProgress {
+  readonly part: "downloading";
+}
 
 /** How far the work on one model is. */
 export interface CompareProgress {
@@ -35,18 +41,25 @@ interface System {
 }
 
 /** Yields progress, and returns everything. @throws PhinetuneError before any work when model, adapters or rows do not fit */
-export async function* compareModels(options: EvalOptions): AsyncGenerator<CompareProgress, CompareResult> {
+export async function* compareModels(
+  options: EvalOptions,
+  control: TransferControl = {},
+): AsyncGenerator<CompareProgress | CompareDownload, CompareResult> {
   const extract = extractorOf(options);
-  const opened = await openBaseModel(resolveModel(options.model));
+  const opened = await openBaseModel(yield* told(resolveModel(options.model, control)));
   const tokenizer = await loadTokenizer(opened.folder);
   const systems: System[] = [{ name: "base", trained: undefined }];
-  for (const folder of options.adapter ?? [])
-    systems.push({ name: folder, trained: await loadPeftAdapter(folder, opened) });
-  const rows = readRows(resolveDataset(options.dataset));
+  for (const name of options.adapter ?? []) {
+    const folder = yield* told(resolveAdapter(name, control));
+    systems.push({ name, trained: await loadPeftAdapter(folder, opened) });
+  }
+  const { datasetSplit: split, datasetConfig: config } = options;
+  const choice = { split, config, preferred: testSplits };
+  const dataset = yield* told(openDataset(options.dataset, choice, control));
   const prepared = await prepareDataset({
     ...options,
     maxLength: lengthLimit(options.maxLength, opened.config.maxPositions),
-    rows,
+    rows: dataset.rows(),
     tokenizer,
     vocabSize: opened.config.vocabSize,
   });
@@ -77,6 +90,14 @@ export async function* compareModels(options: EvalOptions): AsyncGenerator<Compa
     statistics: prepared.statistics,
     systems: results,
   };
+}
+
+async function* told<Result>(transfer: Transfer<Result>): AsyncGenerator<CompareDownload, Result> {
+  for (;;) {
+    const { done, value } = await transfer.next();
+    if (done) return value;
+    yield { part: "downloading", ...value };
+  }
 }
 
 async function* rounded(base: BaseModel, options: EvalOptions): AsyncGenerator<CompareProgress, BaseModel> {

@@ -5,7 +5,8 @@ import { dirname } from "node:path";
 import { createGraph } from "./graph/graph.js";
 import { matmul } from "./graph/ops.js";
 import { input } from "./graph/value.js";
-import { cachedNames, cacheFolder } from "./hub/resolve.js";
+import { cachedNames } from "./hub/cache.js";
+import { cacheFolder } from "./hub/settings.js";
 import { ownVersion } from "./run/version.js";
 import { machineMemory } from "./runtime/machine.js";
 import { createSession, runtimeProviders, runtimeVersion } from "./runtime/session.js";
@@ -118,7 +119,10 @@ function nearestFolder(path: string): string {
 
 function cacheChecks(env: NodeJS.ProcessEnv): readonly Check[] {
   const folder = cacheFolder(env);
-  const [models, datasets] = [cachedNames("models", env), cachedNames("datasets", env)];
+  const [models, datasets] = [
+    cachedNames("model", { cache: folder }),
+    cachedNames("dataset", { cache: folder }),
+  ];
   const listed = (names: readonly string[], kind: string) => {
     if (names.length === 0) return `no ${kind}s`;
     const first = names.slice(0, 5).join(", ");

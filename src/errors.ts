@@ -15,6 +15,7 @@ export type FaultCode =
   | "memory"
   | "training"
   | "checkpoint"
+  | "hub"
   | "interrupted";
 
 /** One fault: what happened with its numbers, where, and what to do about it. */

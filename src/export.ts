@@ -4,7 +4,8 @@ import { saveGgufAdapter } from "./export/gguf/adapter.js";
 import { saveGgufModel } from "./export/gguf/model.js";
 import { noTokenizer, tokenizerMetadata } from "./export/gguf/tokenizer.js";
 import { loadPeftAdapter } from "./export/peft.js";
-import { resolveModel } from "./hub/resolve.js";
+import { type DownloadControl, finished } from "./hub/progress.js";
+import { resolveAdapter, resolveModel } from "./hub/resolve.js";
 import { openBaseModel } from "./models/base_model.js";
 import type { OptionsOf } from "./options.js";
 
@@ -15,14 +16,16 @@ export interface ExportResult {
 
 /**
  * Writes the file that the options ask for.
- * @param onTensor is told how many tensors of how many are written
+ * @param onTensor is told how many tensors of how many are written @param onDownload how far downloads are
  * @throws PhinetuneError before anything is written where the other program could not hold or compute the same
  */
 export async function exportModel(
-  { model, adapter: folder, what, outtype, tokenizer, output }: OptionsOf<"export">,
+  { model, adapter: name, what, outtype, tokenizer, output }: OptionsOf<"export">,
   onTensor?: (done: number, all: number) => void,
+  { onDownload, ...control }: DownloadControl = {},
 ): Promise<ExportResult> {
-  const base = await openBaseModel(resolveModel(model));
+  const base = await openBaseModel(await finished(resolveModel(model, control), onDownload));
+  const folder = name === undefined ? undefined : await finished(resolveAdapter(name, control), onDownload);
   const adapter = folder === undefined ? undefined : await loadPeftAdapter(folder, base);
   if (what === "adapter") {
     const tensors = await saveGgufAdapter(output, base, adapter!, outtype, onTensor);

@@ -47,7 +47,7 @@ export async function* fineTune(
   const resumed = resumeFromCheckpoint && findCheckpoint(resumeFromCheckpoint, outputDir);
   const overwrite = { overwrite: options.overwriteOutputDir };
   if (!resumed) checkRunFolder(outputDir, overwrite);
-  const prepared = yield* prepareRun(options);
+  const prepared = yield* prepareRun(options, { signal });
   const { base, tokenizer, subject, data, estimate } = prepared;
   const files = [...weightFiles(base.tensors), ...(tokenizer ? [tokenizer.path] : []), ...data.files];
   const manifest = await createManifest(options, files, data.statistics);
@@ -227,6 +227,8 @@ const UNCOUNTED: readonly string[] = [
   "saveTotalLimit",
   "loggingSteps",
   "reportTo",
+  "pushToHub",
+  "hubPrivateRepo",
   "memoryCheck",
   "gradientCheckpointing",
 ];

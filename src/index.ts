@@ -16,6 +16,9 @@ export * from "./evaluate/metrics/index.js";
 export { loadPeftAdapter, savePeftAdapter } from "./export/peft.js";
 export { type FineTuneControl, fineTune } from "./fine-tune.js";
 export { loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
+export { type Dataset, openDataset } from "./hub/dataset.js";
+export { finished, type Transfer, type TransferControl, type TransferProgress } from "./hub/progress.js";
+export { resolveAdapter, resolveModel } from "./hub/resolve.js";
 export { type Inspection, type InspectOptions, inspect } from "./inspect.js";
 export { type BaseModel, openBaseModel } from "./models/base_model.js";
 export {
@@ -30,4 +33,5 @@ export {
   type TrainOptions,
 } from "./options.js";
 export { planRun, type RunPlan } from "./plan.js";
+export { checkPush, type PushPlan, type PushTarget, planPush, push } from "./push.js";
 export type * from "./train/events.js";

@@ -5,7 +5,8 @@ import { type Fault, fail, failIfAny } from "./errors.js";
 import { createGenerator } from "./evaluate/generate.js";
 import { type MergeProgress, saveMerged } from "./export/merged.js";
 import { loadPeftAdapter } from "./export/peft.js";
-import { resolveModel } from "./hub/resolve.js";
+import type { TransferControl, TransferProgress } from "./hub/progress.js";
+import { resolveAdapter, resolveModel } from "./hub/resolve.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import type { OptionsOf } from "./options.js";
 import { createRandom } from "./random.js";
@@ -20,11 +21,16 @@ export interface MergeResult {
 }
 
 /** Merges, yielding progress. @throws PhinetuneError before anything is written when options, model and adapters do not fit */
-export async function* merge(options: OptionsOf<"merge">): AsyncGenerator<MergeProgress, MergeResult> {
-  const { adapter: folders, outputDir, dtype } = options;
-  const weights = weightsOf(folders, options.adapterWeights);
+export async function* merge(
+  options: OptionsOf<"merge">,
+  control: TransferControl = {},
+): AsyncGenerator<MergeProgress | TransferProgress, MergeResult> {
+  const { adapter: names, outputDir, dtype } = options;
+  const weights = weightsOf(names, options.adapterWeights);
   checkRunFolder(outputDir, { overwrite: options.overwriteOutputDir });
-  const base = await openBaseModel(resolveModel(options.model));
+  const base = await openBaseModel(yield* resolveModel(options.model, control));
+  const folders: string[] = [];
+  for (const name of names) folders.push(yield* resolveAdapter(name, control));
   for (const taken of [base.folder, ...folders].map((folder) => resolve(folder)))
     if (resolve(outputDir) === taken)
       fail("usage", "--output-dir is a folder that is read", { where: taken, fix: "choose another one" });

@@ -8,6 +8,7 @@ import { generateSchema } from "./options/generate.js";
 import { inspectSchema } from "./options/inspect.js";
 import { mergeSchema } from "./options/merge.js";
 import { planSchema } from "./options/plan.js";
+import { pushSchema } from "./options/push.js";
 import { resolveOptions } from "./options/resolve.js";
 import type { Given, Resolved } from "./options/schema.js";
 import { serveSchema } from "./options/serve.js";
@@ -24,6 +25,7 @@ export const schemas = {
   serve: serveSchema,
   merge: mergeSchema,
   export: exportSchema,
+  push: pushSchema,
   inspect: inspectSchema,
   doctor: doctorSchema,
 } as const;

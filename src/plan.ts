@@ -5,6 +5,7 @@ import { batchesOfEpoch, type PackingFigures } from "./data/batches.js";
 import type { DatasetStatistics } from "./data/statistics.js";
 import type { Batch } from "./data/types.js";
 import { elementCount } from "./formats/tensor.js";
+import type { DownloadControl } from "./hub/progress.js";
 import type { PlanOptions } from "./options.js";
 import { type PreparedRun, prepareRun } from "./prepared_run.js";
 import { checkRunFolder } from "./run/folder.js";
@@ -73,11 +74,12 @@ const CALIBRATION_SECONDS = 20;
 export async function planRun(
   options: PlanOptions,
   tell: (doing: string) => void = () => undefined,
+  control: DownloadControl = {},
 ): Promise<RunPlan> {
   const { outputDir, resumeFromCheckpoint, overwriteOutputDir: overwrite } = options;
   if (resumeFromCheckpoint) findCheckpoint(resumeFromCheckpoint, outputDir);
   else checkRunFolder(outputDir, { overwrite });
-  const run = await prepared(options, tell);
+  const run = await prepared(options, tell, control);
   const { base, tokenizer, subject, data, questions, packing, loop, estimate } = run;
   const { trained } = subject;
   const { trainable, all } = countParameters(base, trained.plan);
@@ -141,11 +143,19 @@ export async function planRun(
   };
 }
 
-async function prepared(options: PlanOptions, tell: (doing: string) => void): Promise<PreparedRun> {
-  const preparing = prepareRun(options);
+async function prepared(
+  options: PlanOptions,
+  tell: (doing: string) => void,
+  { onDownload, ...control }: DownloadControl,
+): Promise<PreparedRun> {
+  const preparing = prepareRun(options, control);
   for (;;) {
     const { done, value } = await preparing.next();
     if (done) return value;
+    if (value.type === "downloading") {
+      onDownload?.(value);
+      continue;
+    }
     if (value.repaired !== undefined) tell(`made again, for it was damaged: ${value.repaired}`);
     if (value.done === 0) tell(`rounding the weights of ${value.modules} layers to ${value.bits} bits …`);
   }

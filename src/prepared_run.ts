@@ -3,14 +3,16 @@ import { resolve } from "node:path";
 import { batchesPerEpoch, type PackingFigures, packingFigures } from "./data/batches.js";
 import { fail } from "./errors.js";
 import { hasTokenizer, loadTokenizer, type Tokenizer } from "./formats/tokenizer.js";
-import { resolveModel } from "./hub/resolve.js";
+import { type Dataset, openDataset, testSplits, trainSplits } from "./hub/dataset.js";
+import type { Transfer, TransferControl } from "./hub/progress.js";
+import { resolveAdapter, resolveModel } from "./hub/resolve.js";
 import { type BaseModel, openBaseModel } from "./models/base_model.js";
 import type { TrainOptions } from "./options.js";
 import { inStorage } from "./quantize/storage.js";
 import { machineMemory } from "./runtime/machine.js";
 import { type Subject, subjectOf } from "./subject.js";
 import { type AskedQuestion, answerBatches, askedQuestions } from "./train/answering.js";
-import type { RoundingEvent } from "./train/events.js";
+import type { DownloadingEvent, RoundingEvent } from "./train/events.js";
 import type { LoopOptions } from "./train/loop.js";
 import { estimateMemory, refuseHopeless } from "./train/memory.js";
 import { loopOptionsOf } from "./train/settings.js";
@@ -35,13 +37,23 @@ export interface PreparedRun {
  * Tells how far the rounding to 8 or 4 bits is, where it is asked for, and returns what the run stands on.
  * @throws PhinetuneError when model, rows, options or the machine's memory do not fit.
  */
-export async function* prepareRun(options: TrainOptions): AsyncGenerator<RoundingEvent, PreparedRun> {
-  const opened = await openBaseModel(resolveModel(options.model), { fromScratch: options.fromScratch });
+export async function* prepareRun(
+  options: TrainOptions,
+  control: TransferControl = {},
+): AsyncGenerator<DownloadingEvent | RoundingEvent, PreparedRun> {
+  const { fromScratch } = options;
+  const part = fromScratch ? "config" : "model";
+  const opened = await openBaseModel(yield* told(resolveModel(options.model, { ...control, part })), {
+    fromScratch,
+  });
   if (resolve(options.outputDir) === resolve(opened.folder))
     fail("usage", "--output-dir is the folder of the model", { fix: "choose another --output-dir" });
   const tokenizer = (await hasTokenizer(opened.folder)) ? await loadTokenizer(opened.folder) : undefined;
-  const subject = await subjectOf(options, opened);
-  const data = await prepareTrainingData(options, tokenizer, opened.config);
+  const adapter =
+    options.adapter === undefined ? undefined : yield* told(resolveAdapter(options.adapter, control));
+  const subject = await subjectOf({ ...options, adapter }, opened);
+  const sources = yield* told(openDatasets(options, control));
+  const data = await prepareTrainingData(options, sources, tokenizer, opened.config);
   const packing = packingFigures(data.train, epochSettings(data, options, 0));
   const sequences = packing?.sequences ?? data.train.length;
   const loop = loopOptionsOf(options, batchesPerEpoch(sequences, options.perDeviceTrainBatchSize));
@@ -54,6 +66,32 @@ export async function* prepareRun(options: TrainOptions): AsyncGenerator<Roundin
   const estimate = estimateMemory({ base, plan, rows, held, packedLength, answers, options, before });
   if (options.memoryCheck) refuseHopeless(estimate.parts, machineMemory());
   return { base, tokenizer, subject, data, questions, packing, loop, estimate };
+}
+
+/** The progress of a transfer as events of a run. */
+async function* told<Result>(transfer: Transfer<Result>): AsyncGenerator<DownloadingEvent, Result> {
+  for (;;) {
+    const { done, value } = await transfer.next();
+    if (done) return value;
+    yield { type: "downloading", ...value };
+  }
+}
+
+/** The data sets to train and, where they come from elsewhere, to evaluate on. */
+async function* openDatasets(
+  options: TrainOptions,
+  control: TransferControl,
+): Transfer<{ readonly train: Dataset; readonly eval: Dataset | undefined }> {
+  const { datasetSplit, datasetConfig, evalDataset, evalDatasetSplit, evalDatasetConfig } = options;
+  const train = yield* openDataset(
+    options.dataset,
+    { split: datasetSplit, config: datasetConfig, preferred: trainSplits },
+    control,
+  );
+  if (evalDataset === undefined && evalDatasetSplit === undefined) return { train, eval: undefined };
+  const config = evalDatasetConfig ?? (evalDataset === undefined ? datasetConfig : undefined);
+  const choice = { split: evalDatasetSplit, config, preferred: testSplits };
+  return { train, eval: yield* openDataset(evalDataset ?? options.dataset, choice, control) };
 }
 
 async function* rounded(base: BaseModel, options: TrainOptions): AsyncGenerator<RoundingEvent, BaseModel> {

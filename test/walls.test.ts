@@ -34,6 +34,7 @@ const ROOMS = [
   "merge.ts",
   "export.ts",
   "doctor.ts",
+  "push.ts",
   "serve",
   "plan.ts",
   "cli",
@@ -42,7 +43,7 @@ const ROOMS = [
 
 /** What may touch the file system: all else also runs in a browser. `locate.ts` finds the weight files for onnxruntime, and rounded weights lie in a cache. */
 const TOUCHES_FILES =
-  /^(hub|formats|run|export|cli)\/|^train\/checkpoint\.ts$|^runtime\/locate\.ts$|^quantize\/cache\.ts$|^fine-tune\.ts$|^inspect\.ts$|^doctor\.ts$/;
+  /^(hub|formats|run|export|cli)\/|^train\/checkpoint\.ts$|^runtime\/locate\.ts$|^quantize\/cache\.ts$|^fine-tune\.ts$|^inspect\.ts$|^doctor\.ts$|^push\.ts$/;
 
 /** Types that stand for what passes between rooms; they may be named by the rooms before. */
 const CONTRACTS = ["data/types.ts"];

@@ -160,8 +160,8 @@ async function save(
 
 /** Base and, where one is given, adapter. */
 async function openSpeakers(options: Options, log: Output) {
-  const [{ resolveModel }, { openBaseModel }, { loadTokenizer }, { checkVocabulary }] = await Promise.all([
-    import("../hub/resolve.js"),
+  const [{ localFolders }, { openBaseModel }, { loadTokenizer }, { checkVocabulary }] = await Promise.all([
+    import("./local_folders.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
     import("../data/encode.js"),
@@ -172,11 +172,11 @@ async function openSpeakers(options: Options, log: Output) {
     import("../evaluate/generate.js"),
     import("../evaluate/conversation.js"),
   ]);
-  const opened = await openBaseModel(resolveModel(options.model));
-  const base = await openInStorage(opened, options, showRounding(log));
+  const folders = await localFolders(options, log);
+  const base = await openInStorage(await openBaseModel(folders.model), options, showRounding(log));
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
-  const adapter = options.adapter === undefined ? undefined : await loadPeftAdapter(options.adapter, base);
+  const adapter = folders.adapter === undefined ? undefined : await loadPeftAdapter(folders.adapter, base);
   const format =
     options.promptFormat === "auto"
       ? tokenizer.chatTemplate === undefined

@@ -101,6 +101,16 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
     ],
     load: async () => (await import("./export.js")).runExport,
   },
+  push: {
+    summary: "upload a run, an adapter or a model to the Hugging Face Hub",
+    about:
+      "Shows first what it will upload, with sizes: the adapter or model, its card (README.md, with the metrics as the Hub reads them), the report and run.json, in which folders of this machine are cut to their last names. What is there already is left out, so a broken upload goes on where it stopped. Needs a token that may write: HF_TOKEN, or hf auth login.",
+    examples: [
+      "phinetune push runs/phi org/phi-alpaca --private",
+      "phinetune push phi-merged org/phi-merged --yes --json",
+    ],
+    load: async () => (await import("./push.js")).runPush,
+  },
   inspect: {
     summary: "write logits, loss and gradients of a batch, to compare with any other program",
     about:

@@ -1,36 +1,49 @@
 // `phinetune data`: a data set -> some of its rows as the model sees them, and figures of all.
 import { fail } from "../errors.js";
 import { figuresText, rowHeading, type ShownRow, showRow, tokensText } from "./data_view.js";
+import { createTransferView } from "./download.js";
 import type { ExitCode } from "./failure.js";
 import type { Invocation } from "./invocation.js";
 
 export async function runData({ options, terminal }: Invocation<"data">): Promise<ExitCode> {
-  const { out, json } = terminal;
+  const { out, log, json } = terminal;
   const [
-    { resolveModel, resolveDataset },
+    { resolveModel },
+    { openDataset, trainSplits },
+    { finished },
     { openBaseModel },
     { loadTokenizer },
-    { readRows },
     { prepareDataset },
     { lengthLimit, paddingId },
     { packingFigures },
     { trainSchema },
   ] = await Promise.all([
     import("../hub/resolve.js"),
+    import("../hub/dataset.js"),
+    import("../hub/progress.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
-    import("../formats/rows.js"),
     import("../data/prepare.js"),
     import("../data/encode.js"),
     import("../data/batches.js"),
     import("../options/train.js"),
   ]);
-  const base = await openBaseModel(resolveModel(options.model));
+  const { signal, show, end } = createTransferView(log);
+  const { datasetSplit: split, datasetConfig: config } = options;
+  const find = async () => ({
+    folder: await finished(resolveModel(options.model, { signal }), show),
+    dataset: await finished(
+      openDataset(options.dataset, { split, config, preferred: trainSplits }, { signal }),
+      show,
+    ),
+  });
+  const { folder, dataset } = await find().finally(end);
+  const base = await openBaseModel(folder);
   const tokenizer = await loadTokenizer(base.folder);
   const { completionOnlyLoss, trainOnEos, rows, start } = options;
   const maxLength = lengthLimit(options.maxLength, base.config.maxPositions);
   const { format, encoded, dropped, statistics } = await prepareDataset({
-    rows: readRows(resolveDataset(options.dataset)),
+    rows: dataset.rows(),
     tokenizer,
     vocabSize: base.config.vocabSize,
     maxLength,

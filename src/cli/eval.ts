@@ -2,6 +2,7 @@
 
 import type { CompareResult } from "../evaluate/comparison.js";
 import { writeFileAtomically } from "../formats/atomic.js";
+import { createTransferView } from "./download.js";
 import { comparisonText } from "./eval_view.js";
 import type { ExitCode } from "./failure.js";
 import type { Invocation } from "./invocation.js";
@@ -9,7 +10,8 @@ import type { Invocation } from "./invocation.js";
 export async function runEval({ options, terminal }: Invocation<"eval">): Promise<ExitCode> {
   const { out, log, json } = terminal;
   const { compareModels } = await import("../compare.js");
-  const comparing = compareModels(options);
+  const transfers = createTransferView(log);
+  const comparing = compareModels(options, { signal: transfers.signal });
   let result: CompareResult;
   for (;;) {
     const { done, value } = await comparing.next();
@@ -17,6 +19,11 @@ export async function runEval({ options, terminal }: Invocation<"eval">): Promis
       result = value;
       break;
     }
+    if (value.part === "downloading") {
+      transfers.show(value);
+      continue;
+    }
+    transfers.end();
     const { system, part, rows, done: ready } = value;
     if (log.width !== undefined)
       log.write(`\r\u001b[K${system}: ${part} ${ready}/${rows}`.slice(0, log.width + 4));

@@ -14,8 +14,8 @@ type Options = Invocation<"generate">["options"];
 export async function runGenerate({ options, terminal, isGiven }: Invocation<"generate">): Promise<ExitCode> {
   const { out, log, json } = terminal;
   const words = options.instruction === undefined ? (options.prompt ?? (await readStandardInput())) : "";
-  const [{ resolveModel }, { openBaseModel }, { loadTokenizer }, { openInStorage }] = await Promise.all([
-    import("../hub/resolve.js"),
+  const [{ localFolders }, { openBaseModel }, { loadTokenizer }, { openInStorage }] = await Promise.all([
+    import("./local_folders.js"),
     import("../models/base_model.js"),
     import("../formats/tokenizer.js"),
     import("../quantize/storage.js"),
@@ -27,11 +27,11 @@ export async function runGenerate({ options, terminal, isGiven }: Invocation<"ge
       import("../evaluate/generate.js"),
       import("../evaluate/answers.js"),
     ]);
-  const opened = await openBaseModel(resolveModel(options.model));
-  const base = await openInStorage(opened, options, showRounding(log));
+  const folders = await localFolders(options, log);
+  const base = await openInStorage(await openBaseModel(folders.model), options, showRounding(log));
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
-  const adapter = options.adapter === undefined ? undefined : await loadPeftAdapter(options.adapter, base);
+  const adapter = folders.adapter === undefined ? undefined : await loadPeftAdapter(folders.adapter, base);
   const text = options.instruction === undefined ? words : await promptOf(options, tokenizer);
   const prompt = encodePrompt(text, tokenizer);
 

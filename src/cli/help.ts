@@ -58,7 +58,7 @@ export function commandHelp(command: CommandName, all: boolean, width = 100): st
     "",
     wrap(about, width),
     "",
-    `Usage: phinetune ${command} ${usage(schemas[command].table)}`,
+    `Usage: phinetune ${command} ${usage(schemas[command])}`,
   ];
   for (const section of sections) {
     const shown = options.filter((option) => option[1].section === section && isShown(option));
@@ -77,9 +77,18 @@ export function commandHelp(command: CommandName, all: boolean, width = 100): st
   return lines.join("\n");
 }
 
-function usage(table: OptionTable): string {
+function usage({
+  table,
+  positional = [],
+}: {
+  readonly table: OptionTable;
+  readonly positional?: readonly string[];
+}): string {
   const required = Object.entries(table).filter(([, spec]) => "required" in spec);
-  return [...required.map(([name, spec]) => `${flagOf(name)} ${placeholderOf(spec)}`), "[options]"].join(" ");
+  const shown = required.map(([name, spec]) =>
+    positional.includes(name) ? placeholderOf(spec) : `${flagOf(name)} ${placeholderOf(spec)}`,
+  );
+  return [...shown, "[options]"].join(" ");
 }
 
 function defaultOf(spec: OptionSpec): string | undefined {

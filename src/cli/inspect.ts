@@ -3,10 +3,10 @@ import type { ExitCode } from "./failure.js";
 import type { Invocation } from "./invocation.js";
 
 export async function runInspect({ options, terminal }: Invocation<"inspect">): Promise<ExitCode> {
-  const { out, json } = terminal;
+  const { out, log, json } = terminal;
   const { inspect } = await import("../inspect.js");
-  const { resolveModel } = await import("../hub/resolve.js");
-  const { loss, tensors } = await inspect({ ...options, model: resolveModel(options.model) });
+  const { localFolders } = await import("./local_folders.js");
+  const { loss, tensors } = await inspect({ ...options, ...(await localFolders(options, log)) });
   if (json) {
     const shapes = Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape]));
     out.write(`${JSON.stringify({ loss: loss ?? null, tensors: shapes, output: options.output })}\n`);

@@ -78,7 +78,12 @@ async function runCommand<Command extends CommandName>(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const schema = schemas[command] as unknown as OptionSchema<OptionTable>;
-  const { given, faults } = parseCommandLine({ ...schema.table, ...commonTable }, words, SHORT);
+  const { given, faults } = parseCommandLine(
+    { ...schema.table, ...commonTable },
+    words,
+    SHORT,
+    schema.positional,
+  );
   const commonNames = namesOf(commonTable);
   const isCommon = ({ written }: GivenOption) => commonNames.has(canonicalName(written));
   const common = resolveOptions({ table: commonTable }, given.filter(isCommon));

@@ -1,5 +1,6 @@
 // Events of a run -> what is shown while it goes: one line that is redrawn in a terminal, plain lines elsewhere.
 import type { StartedEvent, StepEvent, TrainEvent } from "../train/events.js";
+import { createTransferLine } from "./download.js";
 import { bytes, count, duration, loss, packingText, plural } from "./quantities.js";
 import type { Output } from "./terminal.js";
 
@@ -33,6 +34,7 @@ export function createProgress(output: Output, { loggingSteps, interval = 80 }: 
   let bar = "";
   let drawnAt = Number.NEGATIVE_INFINITY;
   let pace: Pace = noPace;
+  const transfer = createTransferLine(output);
 
   const erase = () => {
     if (bar !== "") output.write("\r\u001b[K");
@@ -65,9 +67,15 @@ export function createProgress(output: Output, { loggingSteps, interval = 80 }: 
 
   return {
     note,
-    end: erase,
+    end() {
+      transfer.erase();
+      erase();
+    },
     show(event) {
+      if (event.type !== "downloading") transfer.erase();
       switch (event.type) {
+        case "downloading":
+          return transfer.show(event);
         case "started":
           started = event;
           note(

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { PhinetuneError } from "../errors.js";
+import { createTransferView } from "./download.js";
 import type { ExitCode } from "./failure.js";
 import type { Invocation } from "./invocation.js";
 import { showRounding } from "./rounding.js";
@@ -12,7 +13,10 @@ export async function runServe({ options, terminal }: Invocation<"serve">): Prom
     import("../serve/models.js"),
     import("../serve/server.js"),
   ]);
-  const models = await openModels({ ...options, onRounding: showRounding(log) });
+  const transfers = createTransferView(log);
+  const control = { signal: transfers.signal, onDownload: transfers.show };
+  const opening = openModels({ ...options, onRounding: showRounding(log) }, control);
+  const models = await opening.finally(transfers.end);
   const apiKey = options.apiKey ?? (process.env.PHINETUNE_API_KEY || undefined);
   const { server, close } = createCompletionServer(models, {
     ...options,

@@ -6,6 +6,7 @@ import type { ExitCode } from "./failure.js";
 import { listenForInterrupt } from "./interrupt.js";
 import type { Invocation } from "./invocation.js";
 import { createProgress } from "./progress.js";
+import { pushProduct } from "./push.js";
 import {
   addEvent,
   emptyRecord,
@@ -29,10 +30,13 @@ export async function runTrain({
     progress.note(
       `${log.paint("warning:", "yellow")} ${unused.map(flagOf).join(", ")} ${unused.length === 1 ? "has" : "have"} no effect: the adapter in ${options.adapter} brings its own settings`,
     );
-  const interrupt = listenForInterrupt(() =>
-    progress.note("interrupted: a checkpoint is saved after this step; a second Ctrl-C leaves at once"),
-  );
+  const { pushToHub: repository, hubPrivateRepo: isPrivate } = options;
+  if (repository !== undefined) await (await import("../push.js")).checkPush({ repository });
   let record: RunRecord = emptyRecord;
+  const interrupt = listenForInterrupt(() => {
+    if (record.started)
+      progress.note("interrupted: a checkpoint is saved after this step; a second Ctrl-C leaves at once");
+  });
   try {
     for await (const event of fineTune(options, { signal: interrupt.signal })) {
       progress.show(event);
@@ -43,7 +47,13 @@ export async function runTrain({
     interrupt.release();
   }
   const next = nextCommands(record, options, words);
-  out.write(json ? `${JSON.stringify(summaryJson(record, next))}\n` : summaryText(record, next, out));
+  if (!json) out.write(summaryText(record, next, out));
+  const { finished } = record;
+  const pushed =
+    repository !== undefined && finished && !finished.interrupted
+      ? { pushed: await pushProduct(finished.output_dir, { repository, isPrivate }, log) }
+      : {};
+  if (json) out.write(`${JSON.stringify({ ...summaryJson(record, next), ...pushed })}\n`);
   return record.finished?.interrupted ? 130 : 0;
 }
 

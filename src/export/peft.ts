@@ -11,6 +11,7 @@ import { toFloat32 } from "../formats/dtype.js";
 import { readJsonObject } from "../formats/json_file.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../formats/safetensors.js";
 import { f32Tensor, type Tensor } from "../formats/tensor.js";
+import { withoutRevision } from "../hub/name.js";
 import type { BaseModel } from "../models/base_model.js";
 
 const CONFIG = "adapter_config.json";
@@ -63,13 +64,14 @@ export async function savePeftAdapter(
 /** The keys of adapter_config.json that every PEFT since 0.5 reads, with those of newer versions that matter. */
 function peftConfig({ config, targets }: AdapterPlan, baseName: string): Record<string, unknown> {
   const { targetModules } = config;
+  const { id, revision } = withoutRevision(baseName);
   const listed = Array.isArray(targetModules) ? [...targetModules].sort() : targetModules;
   // PEFT resolves `all-linear` and its defaults on its own machine; the resolved paths are the same everywhere.
   const resolved = listed === undefined || listed === "all-linear" ? shortNames(targets) : listed;
   return {
     alpha_pattern: config.alphaPattern,
     auto_mapping: null,
-    base_model_name_or_path: baseName,
+    base_model_name_or_path: id,
     bias: config.bias,
     ensure_weight_tying: config.ensureWeightTying,
     exclude_modules: config.excludeModules ?? null,
@@ -84,7 +86,7 @@ function peftConfig({ config, targets }: AdapterPlan, baseName: string): Record<
     peft_type: "LORA",
     r: config.r,
     rank_pattern: config.rankPattern,
-    revision: null,
+    revision,
     target_modules: resolved,
     task_type: "CAUSAL_LM",
     use_dora: false,

@@ -20,7 +20,10 @@ const READERS: Readonly<Record<string, RowReader>> = {
   ".parquet": readParquetRows,
 };
 
-const SUPPORTED = Object.keys(READERS).join(", ");
+/** Endings of the names of files that are read, with their dots. */
+export const dataExtensions: readonly string[] = Object.keys(READERS);
+
+const SUPPORTED = dataExtensions.join(", ");
 
 /** More faults than this say nothing new: reading ends. */
 const MAX_FAULTS = 1000;

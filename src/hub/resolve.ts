@@ -1,76 +1,99 @@
-// The name of a model or data set -> a local folder or file: a path as it is, or a snapshot in the cache of Python's huggingface_hub.
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
+// The name of a model or an adapter -> a local folder: a path as it is, or a snapshot in the cache, downloaded where it is missing.
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { fail, nearest } from "../errors.js";
+import { PhinetuneError } from "../errors.js";
+import { askCommit, askFiles, orThrow } from "./api.js";
+import { cachedSnapshot, isFolder, snapshotFolder, writeRef } from "./cache.js";
+import type { Refusal } from "./failure.js";
+import { hubNameOf, noPathFault, offlineFault, refusedFault } from "./local.js";
+import { isCompleteModel, type ModelPart, modelFiles } from "./model_files.js";
+import { type HubName, isCommit, nameText } from "./name.js";
+import type { Transfer, TransferControl, TransferProgress } from "./progress.js";
+import { type HubSettings, hubSettings } from "./settings.js";
+import { fetchSnapshot } from "./snapshot.js";
 
-/** `org/name`, with a revision if wanted: `org/name@main`. */
-const HUB_NAME = /^([\w.-]+)\/([\w.-]+?)(?:@([\w./-]+))?$/;
-
-/** The hub cache, found as Python's huggingface_hub finds it. Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache */
-export function cacheFolder(env: NodeJS.ProcessEnv): string {
-  if (env.HF_HUB_CACHE) return env.HF_HUB_CACHE;
-  return join(env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface"), "hub");
-}
-
-/** Names of the models or data sets of which the cache has a snapshot. */
-export function cachedNames(kind: "models" | "datasets", env: NodeJS.ProcessEnv): readonly string[] {
-  const folder = cacheFolder(env);
-  if (!isFolder(folder)) return [];
-  return readdirSync(folder)
-    .filter((entry) => entry.startsWith(`${kind}--`) && isFolder(join(folder, entry, "snapshots")))
-    .map((entry) => entry.slice(kind.length + 2).replaceAll("--", "/"))
-    .sort();
-}
-
-/** The folder of a cached snapshot, if there is one. */
-function cachedSnapshot(
-  kind: "models" | "datasets",
+/**
+ * The folder of a model. A local folder goes before a name of the Hub.
+ * @param part `config` where the weights are not needed
+ * @throws with what to do when neither path, Hub nor cache has it
+ */
+export function resolveModel(
   name: string,
-  env: NodeJS.ProcessEnv,
-): string | undefined {
-  const match = HUB_NAME.exec(name);
-  if (!match) return undefined;
-  const [, org, repository, revision = "main"] = match;
-  const folder = join(cacheFolder(env), `${kind}--${org}--${repository}`);
-  const ref = join(folder, "refs", revision);
-  const commit = existsSync(ref) ? readFileSync(ref, "utf8").trim() : revision;
-  const snapshot = join(folder, "snapshots", commit);
-  return existsSync(snapshot) ? snapshot : undefined;
+  { part = "model", ...control }: TransferControl & { readonly part?: "model" | "config" } = {},
+): Transfer<string> {
+  return resolveFolder(name, part, control);
 }
 
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+/** The folder of a PEFT adapter, in the same way. */
+export function resolveAdapter(name: string, control: TransferControl = {}): Transfer<string> {
+  return resolveFolder(name, "adapter", control);
 }
 
-/** The folder of a model. @throws with what to do when neither path nor cache has it. */
-export function resolveModel(name: string, env: NodeJS.ProcessEnv = process.env): string {
-  if (isFolder(name)) return resolve(name);
-  const snapshot = cachedSnapshot("models", name, env);
-  if (snapshot) return snapshot;
-  return notFound("model", name, env, `hf download ${name}`);
+async function* resolveFolder(
+  given: string,
+  part: ModelPart,
+  { env, settings: overrides, signal }: TransferControl,
+): Transfer<string> {
+  if (isFolder(given)) return resolve(given);
+  const noun = part === "adapter" ? "adapter" : "model";
+  const name = hubNameOf(given, "model");
+  if (!name) throw new PhinetuneError(noPathFault(given, noun));
+  const settings = { ...hubSettings(env), ...overrides };
+  const folder = cachedSnapshot(settings, name);
+  const cached = folder !== undefined && isCompleteModel(folder, part) ? folder : undefined;
+  if (settings.isOffline) {
+    if (cached !== undefined) return cached;
+    throw new PhinetuneError(offlineFault(given, noun, settings));
+  }
+  // A commit never changes; but another program may have fetched the weights alone.
+  const isWhole = cached !== undefined && (part !== "model" || existsSync(join(cached, "tokenizer.json")));
+  if (isWhole && isCommit(name.revision)) return cached;
+  return yield* fetchModel(settings, name, part, signal, (refusal) => {
+    if (cached !== undefined && refusal.reason !== "revision") return cached;
+    throw new PhinetuneError(refusedFault(given, noun, refusal.fault));
+  });
 }
 
-/** The file of a data set, or the folder that holds it. @throws with what to do when neither path nor cache has it. */
-export function resolveDataset(name: string, env: NodeJS.ProcessEnv = process.env): string {
-  if (existsSync(name)) return resolve(name);
-  const snapshot = cachedSnapshot("datasets", name, env);
-  if (snapshot) return isFolder(join(snapshot, "data")) ? join(snapshot, "data") : snapshot;
-  return notFound("data set", name, env, `hf download --repo-type dataset ${name}`);
+/** @param otherwise gives the folder to take where the Hub gives none */
+async function* fetchModel(
+  settings: HubSettings,
+  name: HubName,
+  part: ModelPart,
+  signal: AbortSignal | undefined,
+  otherwise: (refusal: Refusal) => string,
+): Transfer<string> {
+  const notes: string[] = [];
+  const options = { signal, onWait: (note: string) => void notes.push(note) };
+  const revision = await askCommit(settings, name, options);
+  yield* noted(name, notes);
+  if (revision.refusal) {
+    const folder = otherwise(revision.refusal);
+    yield note(name, `${revision.refusal.fault.what}: what the cache has is taken`);
+    return folder;
+  }
+  const { commit, currentId } = revision.value;
+  if (currentId !== name.id) yield note(name, `${name.id} is called ${currentId} now`);
+  const files = orThrow(await askFiles(settings, name, commit, { ...options, isDeep: false }));
+  yield* noted(name, notes);
+  yield* fetchSnapshot(settings, name, commit, modelFiles(files, part, name), signal);
+  await writeRef(settings, name, commit);
+  return snapshotFolder(settings, name, commit);
 }
 
-function notFound(kind: string, name: string, env: NodeJS.ProcessEnv, command: string): never {
-  const parent = resolve(name, "..");
-  const near = isFolder(parent)
-    ? nearest(resolve(name).slice(parent.length + 1), readdirSync(parent))
-    : undefined;
-  const hint = near ? `did you mean ${join(parent, near)}?` : undefined;
-  const download = HUB_NAME.test(name) ? `download it first, for example with: ${command}` : undefined;
-  return fail(
-    "file",
-    `there is no ${kind} ${JSON.stringify(name)}: neither a path nor a snapshot in ${cacheFolder(env)}`,
-    {
-      fix: hint ?? download ?? "give the path of a local folder",
-    },
-  );
+/** A word beside the progress. */
+export function note(name: HubName, text: string): TransferProgress {
+  return {
+    name: nameText(name),
+    direction: "down",
+    done: 0,
+    total: 0,
+    filesDone: 0,
+    files: 0,
+    note: text,
+  };
+}
+
+/** What had to be waited for. */
+export function* noted(name: HubName, notes: string[]): Generator<TransferProgress> {
+  for (const text of notes.splice(0)) yield note(name, text);
 }

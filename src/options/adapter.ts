@@ -114,6 +114,6 @@ export const adapter = {
     type: "text",
     section: "Adapter",
     placeholder: "DIR",
-    help: "go on from this PEFT adapter, with its own settings instead of the options above",
+    help: "go on from this PEFT adapter, a folder or a name on the Hub, with its own settings instead of the options above",
   },
 } as const satisfies OptionTable;

@@ -8,7 +8,10 @@ const { adapter, promptFormat, maxNewTokens, temperature, topK, topP, repetition
 
 const chatTable = {
   ...model,
-  adapter: { ...adapter, help: "PEFT adapter to talk to; /base and /both bring the base in" },
+  adapter: {
+    ...adapter,
+    help: "PEFT adapter to talk to, a folder or a name on the Hub; /base and /both bring the base in",
+  },
   ...storage,
   promptFormat: {
     ...promptFormat,

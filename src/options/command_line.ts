@@ -12,12 +12,13 @@ const isBoolean = (word: string | undefined) => word !== undefined && /^(true|fa
 /**
  * Reads `--name value`, `--name=value`, `--flag`, `--no-flag` and `--flag true|false`; a list takes all words up to the next option.
  * Names that the table lacks are given as they stand, with all words that may be their values: to resolve them tells the fault.
- * @param short `-h` -> `--help`
+ * @param short `-h` -> `--help` @param positional options whose values may stand without their names, in order
  */
 export function parseCommandLine(
   table: OptionTable,
   words: readonly string[],
   short: Readonly<Record<string, string>> = {},
+  positional: readonly string[] = [],
 ): { readonly given: readonly GivenOption[]; readonly faults: readonly Fault[] } {
   const names = namesOf(table);
   const specOf = (written: string) => {
@@ -27,6 +28,7 @@ export function parseCommandLine(
   const given: GivenOption[] = [];
   const faults: Fault[] = [];
   const lists = new Map<string, string[]>();
+  const bare = [...positional];
   let i = 0;
   /** The words up to the next option. */
   const takeValues = (most: number): string[] => {
@@ -37,6 +39,11 @@ export function parseCommandLine(
   while (i < words.length) {
     const word = words[i++]!;
     if (!isOption(word)) {
+      const name = bare.shift();
+      if (name !== undefined) {
+        given.push({ written: flagOf(name), value: word });
+        continue;
+      }
       faults.push({
         code: "usage",
         what: `${JSON.stringify(word)} belongs to no option`,

@@ -8,10 +8,11 @@ const evalTable = {
     type: "words",
     section: "Model and data",
     placeholder: "DIRS",
-    help: "PEFT adapters to hold against the base, one or several",
+    help: "PEFT adapters to hold against the base, one or several: folders or names on the Hub",
   },
   ...storage,
   ...dataset,
+  datasetSplit: { ...dataset.datasetSplit, defaultText: "test, else validation, or the only one" },
   ...encoding,
   maxRows: {
     type: "integer",

@@ -15,7 +15,7 @@ const exportTable = {
     type: "text",
     section: "Model and data",
     placeholder: "DIR",
-    help: "PEFT adapter; without one, the base itself is exported",
+    help: "PEFT adapter, a folder or a name on the Hub; without one, the base itself is exported",
   },
   what: {
     type: "choice",

@@ -8,7 +8,7 @@ const generateTable = {
     type: "text",
     section: "Model and data",
     placeholder: "DIR",
-    help: "PEFT adapter to answer with; without it, the base answers",
+    help: "PEFT adapter, a folder or a name on the Hub, to answer with; without it, the base answers",
   },
   ...storage,
   prompt: {

@@ -9,7 +9,7 @@ const mergeTable = {
     required: true,
     section: "Model and data",
     placeholder: "DIRS",
-    help: "PEFT adapters to work into the base, one or several",
+    help: "PEFT adapters, folders or names on the Hub, to work into the base, one or several",
   },
   adapterWeights: {
     type: "words",
@@ -31,6 +31,12 @@ const mergeTable = {
     section: "Output",
     placeholder: "DIR",
     help: "folder of the merged model, as transformers loads it",
+  },
+  push: {
+    type: "text",
+    section: "Output",
+    placeholder: "ORG/NAME",
+    help: "upload the merged model to this repository of the Hugging Face Hub, which is made where it does not exist",
   },
   overwriteOutputDir: {
     type: "flag",

@@ -23,6 +23,8 @@ export type Rule<Table extends OptionTable> = (
 export interface OptionSchema<Table extends OptionTable> {
   readonly table: Table;
   readonly rules?: readonly Rule<Table>[];
+  /** Options whose values may stand first on the command line, without their names, in this order. */
+  readonly positional?: readonly (keyof Table & string)[];
 }
 
 /**

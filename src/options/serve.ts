@@ -8,7 +8,7 @@ const serveTable = {
     type: "words",
     section: "Model and data",
     placeholder: "DIRS",
-    help: "PEFT adapters; each is a model of its own, under the name of its folder or as name=DIR",
+    help: "PEFT adapters, folders or names on the Hub; each is a model of its own, under the name of its folder or as name=DIR",
   },
   ...storage,
   maxNewTokens: {

@@ -9,7 +9,7 @@ export const model = {
     section: "Model and data",
     placeholder: "DIR",
     aliases: ["modelNameOrPath"],
-    help: "folder of the base model, or org/name that is in the Hugging Face cache",
+    help: "folder of the base model, or its name on the Hugging Face Hub: org/name, or org/name@revision",
   },
 } as const satisfies OptionTable;
 
@@ -20,7 +20,24 @@ export const dataset = {
     section: "Model and data",
     placeholder: "FILE",
     aliases: ["datasetName"],
-    help: "json, jsonl, csv, tsv or parquet file of rows, or org/name that is in the Hugging Face cache",
+    help: "json, jsonl, csv, tsv or parquet file of rows, a folder of such, or a name on the Hugging Face Hub: org/name, or org/name@revision",
+  },
+  datasetSplit: {
+    type: "text",
+    section: "Model and data",
+    placeholder: "SPLIT",
+    aliases: ["datasetTrainSplit"],
+    defaultText: "train, or the only one",
+    help: "rows of the data set, as Python's datasets names them: train, train[:10%], train[100:200], train+test, all",
+  },
+  datasetConfig: {
+    type: "text",
+    section: "Model and data",
+    placeholder: "NAME",
+    aliases: ["datasetConfigName"],
+    defaultText: "the default one",
+    advanced: true,
+    help: "configuration of a data set that has several",
   },
 } as const satisfies OptionTable;
 

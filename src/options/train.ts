@@ -10,7 +10,23 @@ const data = {
     type: "text",
     section: "Model and data",
     placeholder: "FILE",
-    help: "rows to evaluate on",
+    help: "rows to evaluate on: a file, a folder or a name on the Hub",
+  },
+  evalDatasetSplit: {
+    type: "text",
+    section: "Model and data",
+    placeholder: "SPLIT",
+    aliases: ["datasetTestSplit"],
+    defaultText: "test, else validation, or the only one",
+    help: "split of --eval-dataset or, without it, of --dataset to evaluate on",
+  },
+  evalDatasetConfig: {
+    type: "text",
+    section: "Model and data",
+    placeholder: "NAME",
+    defaultText: "the default one",
+    advanced: true,
+    help: "configuration of --eval-dataset",
   },
   evalSize: {
     type: "number",
@@ -309,6 +325,20 @@ const output = {
     advanced: true,
     help: "updates between printed lines where there is no progress bar",
   },
+  pushToHub: {
+    type: "text",
+    section: "Output",
+    placeholder: "ORG/NAME",
+    aliases: ["hubModelId"],
+    help: "upload what was trained to this repository of the Hugging Face Hub, which is made where it does not exist",
+  },
+  hubPrivateRepo: {
+    type: "flag",
+    default: false,
+    section: "Output",
+    advanced: true,
+    help: "make that repository one that only you see",
+  },
   reportTo: {
     type: "choice",
     choices: ["none", "tensorboard"],
@@ -380,12 +410,22 @@ export const trainSchema: OptionSchema<typeof trainTable> = {
       trained !== "full" && isGiven("saveDtype")
         ? ["--save-dtype has no effect on an adapter, which is saved in float32", "leave it out"]
         : undefined,
-    ({ evalDataset, evalSize }) =>
-      evalDataset !== undefined && evalSize > 0
-        ? ["--eval-dataset and --eval-size were both given", "give one of them"]
+    ({ evalDataset, evalDatasetSplit, evalSize }) =>
+      (evalDataset !== undefined || evalDatasetSplit !== undefined) && evalSize > 0
+        ? [
+            `${evalDataset === undefined ? "--eval-dataset-split" : "--eval-dataset"} and --eval-size were both given`,
+            "give one of them",
+          ]
         : undefined,
-    ({ evalDataset, evalSize, evalStrategy }) =>
-      evalStrategy !== "no" && evalDataset === undefined && evalSize === 0
+    ({ evalDataset, evalDatasetConfig }) =>
+      evalDataset === undefined && evalDatasetConfig !== undefined
+        ? [
+            "--eval-dataset-config was given without --eval-dataset",
+            "give --dataset-config, or --eval-dataset too",
+          ]
+        : undefined,
+    ({ evalDataset, evalDatasetSplit, evalSize, evalStrategy }) =>
+      evalStrategy !== "no" && evalDataset === undefined && evalDatasetSplit === undefined && evalSize === 0
         ? [
             `--eval-strategy is ${evalStrategy}, but no rows are held out`,
             "give --eval-size 0.05, say, or --eval-dataset",
@@ -412,6 +452,10 @@ export const trainSchema: OptionSchema<typeof trainTable> = {
             `${loadBestModelAtEnd ? "--load-best-model-at-end" : "--early-stopping-patience"} needs evaluations during the training`,
             "give --eval-strategy epoch, or steps with --eval-steps",
           ]
+        : undefined,
+    ({ pushToHub, hubPrivateRepo }) =>
+      hubPrivateRepo && pushToHub === undefined
+        ? ["--hub-private-repo has no effect without --push-to-hub", "give --push-to-hub org/name too"]
         : undefined,
     ({ adapter: from, outputDir }) =>
       from !== undefined && plainPath(from) === plainPath(outputDir)

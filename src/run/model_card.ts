@@ -1,5 +1,6 @@
 // Manifest and story of a run -> its model card: what the Hub shows of it, with the metrics and how it was trained.
 import { isAbsolute } from "node:path";
+import { withoutRevision } from "../hub/name.js";
 import { flagOf } from "../options/names.js";
 import { trainSchema } from "../options/train.js";
 import type { EvaluatedEvent } from "../train/events.js";
@@ -35,8 +36,35 @@ export function modelCard(story: Story, manifest: Manifest): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-/** The last part of a path, or a name of the Hub as it is. */
-function nameOf(source: string): string {
+/** The card of a folder that has none. @param base name of the model that it was made from, where that is known */
+export function plainCard(title: string, base: string | undefined, isAdapter: boolean): string {
+  const isOnHub = base !== undefined && nameOf(base) === withoutRevision(base).id && base.includes("/");
+  return `${[
+    "---",
+    ...(isOnHub ? [`base_model: ${quoted(nameOf(base))}`] : []),
+    `library_name: ${isAdapter ? "peft" : "transformers"}`,
+    "pipeline_tag: text-generation",
+    "tags:",
+    ...(isAdapter ? ["  - lora"] : []),
+    "  - phinetune",
+    "---",
+    "",
+    `# ${title}`,
+    "",
+    `Made with [phinetune](https://www.npmjs.com/package/phinetune)${base === undefined ? "" : ` from \`${nameOf(base)}\``}.`,
+  ].join("\n")}\n`;
+}
+
+/** A card whose commands name the repository in the place of the folder. */
+export function addressedTo(card: string, repository: string): string {
+  return card
+    .replaceAll('"this folder"', quoted(repository))
+    .replace(/^(npx phinetune generate .*?)--(adapter|model) \. /m, `$1--$2 ${repository} `);
+}
+
+/** The last part of a path, or a name of the Hub without its revision. */
+function nameOf(given: string): string {
+  const source = withoutRevision(given).id;
   return isAbsolute(source) || source.startsWith(".") || source.split(/[\\/]/).length !== 2
     ? source.split(/[\\/]/).findLast((part) => part !== "")!
     : source;
@@ -152,7 +180,13 @@ npx phinetune train ${words.join(" ")}
 }
 
 /** Where things were put on the machine of the training, and what does not change the result. */
-const LEFT_OUT: ReadonlySet<string> = new Set(["outputDir", "overwriteOutputDir", "resumeFromCheckpoint"]);
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  "outputDir",
+  "overwriteOutputDir",
+  "resumeFromCheckpoint",
+  "pushToHub",
+  "hubPrivateRepo",
+]);
 
 /** Whether an option differs from its default. */
 function isChosen(name: string, value: unknown): boolean {

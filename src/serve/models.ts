@@ -9,7 +9,8 @@ import { streamAnswer } from "../evaluate/answers.js";
 import { createGenerator, type TextGenerator } from "../evaluate/generate.js";
 import { loadPeftAdapter } from "../export/peft.js";
 import { loadTokenizer, type Tokenizer } from "../formats/tokenizer.js";
-import { resolveModel } from "../hub/resolve.js";
+import { type DownloadControl, finished } from "../hub/progress.js";
+import { resolveAdapter, resolveModel } from "../hub/resolve.js";
 import { openBaseModel } from "../models/base_model.js";
 import { openInStorage, type StorageOptions, type StorageProgress } from "../quantize/storage.js";
 import { type CompletionRequest, RequestError } from "./request.js";
@@ -44,9 +45,12 @@ export interface ModelsOptions extends StorageOptions {
   readonly onRounding?: ((progress: StorageProgress) => void) | undefined;
 }
 
-/** Opens base and adapters; the base comes first and is taken where a request names none. */
-export async function openModels(options: ModelsOptions): Promise<Models> {
-  const opened = await openBaseModel(resolveModel(options.model));
+/** Opens base and adapters; the base comes first and is taken where a request names none. @param onDownload how far downloads are */
+export async function openModels(
+  options: ModelsOptions,
+  { onDownload, ...control }: DownloadControl = {},
+): Promise<Models> {
+  const opened = await openBaseModel(await finished(resolveModel(options.model, control), onDownload));
   const base = await openInStorage(opened, options, options.onRounding);
   const tokenizer = await loadTokenizer(base.folder);
   checkVocabulary(tokenizer, base.config.vocabSize);
@@ -130,7 +134,8 @@ export async function openModels(options: ModelsOptions): Promise<Models> {
       fail("usage", `two models have the name ${JSON.stringify(name)}`, {
         fix: "name them: --adapter one=DIR two=DIR",
       });
-    all.push(serve(name, await loadPeftAdapter(folder, base)));
+    const local = await finished(resolveAdapter(folder, control), onDownload);
+    all.push(serve(name, await loadPeftAdapter(local, base)));
   }
   return {
     all,

@@ -2,6 +2,7 @@
 
 import type { PackingFigures } from "../data/batches.js";
 import type { Estimate, LabelSummary, MetricName } from "../evaluate/metrics/index.js";
+import type { TransferProgress } from "../hub/progress.js";
 
 export interface StartedEvent {
   readonly type: "started";
@@ -25,6 +26,10 @@ export interface ExpectedEvent {
   readonly memory_bytes: number;
   /** What does not fit into the machine, and what to do. */
   readonly warnings: readonly string[];
+}
+/** Files of a model, an adapter or a data set are on their way; shown, but not kept. */
+export interface DownloadingEvent extends TransferProgress {
+  readonly type: "downloading";
 }
 /** A layer's weight is about to be rounded; shown, but not kept. */
 export interface RoundingEvent {
@@ -118,6 +123,7 @@ export interface FinishedEvent {
 export type TrainEvent =
   | StartedEvent
   | ExpectedEvent
+  | DownloadingEvent
   | RoundingEvent
   | StepEvent
   | EvaluatedEvent

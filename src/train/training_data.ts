@@ -6,9 +6,8 @@ import { splitRows } from "../data/split.js";
 import type { DatasetStatistics } from "../data/statistics.js";
 import type { Encoded, Row } from "../data/types.js";
 import { fail } from "../errors.js";
-import { readRows } from "../formats/rows.js";
 import type { Tokenizer } from "../formats/tokenizer.js";
-import { resolveDataset } from "../hub/resolve.js";
+import type { Dataset } from "../hub/dataset.js";
 import type { ModelConfig } from "../models/family.js";
 import type { TrainOptions } from "../options.js";
 
@@ -33,6 +32,7 @@ export type DataSettings = Pick<
   TrainOptions,
   | "dataset"
   | "evalDataset"
+  | "evalDatasetSplit"
   | "evalSize"
   | "maxLength"
   | "completionOnlyLoss"
@@ -54,22 +54,21 @@ export function epochSettings(
   return { batchSize, seed, epoch, groupByLength, padTokenId, packedLength };
 }
 
-/** Reads, renders, tokenises and splits. @throws with every fault of every row */
+/** Reads, renders, tokenises and splits. @param sources the data sets that the options name @throws with every fault of every row */
 export async function prepareTrainingData(
   options: DataSettings,
+  sources: { readonly train: Dataset; readonly eval: Dataset | undefined },
   tokenizer: Tokenizer | undefined,
   { vocabSize, maxPositions }: Pick<ModelConfig, "vocabSize" | "maxPositions">,
 ): Promise<TrainingData> {
-  if (options.evalDataset !== undefined && options.evalSize > 0) {
+  if (sources.eval !== undefined && options.evalSize > 0) {
     fail("usage", "--eval-dataset and --eval-size were both given", { fix: "give one of them" });
   }
   const maxLength = lengthLimit(options.maxLength, maxPositions);
-  const prepare = (path: string) =>
-    prepareDataset({ ...options, maxLength, rows: readRows(path), tokenizer, vocabSize });
-  const path = resolveDataset(options.dataset);
-  const all = await prepare(path);
-  const evalPath = options.evalDataset === undefined ? undefined : resolveDataset(options.evalDataset);
-  const apart = evalPath === undefined ? undefined : await prepare(evalPath);
+  const prepare = (dataset: Dataset) =>
+    prepareDataset({ ...options, maxLength, rows: dataset.rows(), tokenizer, vocabSize });
+  const all = await prepare(sources.train);
+  const apart = sources.eval && (await prepare(sources.eval));
   const { train, eval: held } = splitRows(all.encoded.length, {
     evalSize: options.evalSize,
     seed: options.seed,
@@ -83,10 +82,12 @@ export async function prepareTrainingData(
     padTokenId: tokenizer ? paddingId(tokenizer) : 0,
     packedLength: options.packing ? maxLength : undefined,
     stopTokenIds: tokenizer?.stopTokenIds ?? [],
-    files: [path, ...(evalPath === undefined ? [] : [evalPath])],
+    files: [...new Set([...sources.train.files, ...(sources.eval?.files ?? [])])],
     warnings: [
       ...warningsOf(all, options.dataset, maxLength, tokenizer !== undefined),
-      ...(apart ? warningsOf(apart, options.evalDataset!, maxLength, tokenizer !== undefined) : []),
+      ...(apart
+        ? warningsOf(apart, options.evalDataset ?? options.dataset, maxLength, tokenizer !== undefined)
+        : []),
     ],
   };
 }

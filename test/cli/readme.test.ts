@@ -25,7 +25,7 @@ it("gives commands with options that exist", () => {
     const [, , name, ...words] = line.match(/"[^"]*"|\S+/g)!.map((word) => word.replaceAll('"', ""));
     const command = commandNames.find((known) => known === name)!;
     const schema = schemas[command] as unknown as OptionSchema<OptionTable>;
-    const { given, faults } = parseCommandLine(schema.table, words);
+    const { given, faults } = parseCommandLine(schema.table, words, {}, schema.positional);
     expect(() => resolveOptions(schema, given, { faults }), line).not.toThrow();
   }
 });

@@ -266,9 +266,28 @@ describe("values", () => {
       [
         ""extra" belongs to no option · put quotes around a value with spaces; options begin with --",
         "--lora-r needs a value · --lora-r N",
-        "--model is missing · give the folder of the base model, or org/name that is in the Hugging Face cache",
+        "--model is missing · give the folder of the base model, or its name on the Hugging Face Hub: org/name, or org/name@revision",
       ]
     `);
+  });
+});
+
+describe("words without the name of an option", () => {
+  it("are taken in order where a command has such, and refused beyond", () => {
+    const { table, positional } = schemas.push;
+    const read = (words: readonly string[]) => parseCommandLine(table, words, {}, positional);
+    const { given, faults } = read(["runs/a", "--private", "org/a", "--revision", "v1", "more"]);
+    expect(given).toEqual([
+      { written: "--folder", value: "runs/a" },
+      { written: "--private", value: true },
+      { written: "--repository", value: "org/a" },
+      { written: "--revision", value: "v1" },
+    ]);
+    expect(faults.map(({ what }) => what)).toEqual(['"more" belongs to no option']);
+    expect(read(["--repository", "org/a", "runs/a"]).given).toEqual([
+      { written: "--repository", value: "org/a" },
+      { written: "--folder", value: "runs/a" },
+    ]);
   });
 });
 
@@ -279,6 +298,9 @@ describe("rules between options", () => {
     [["--eval-size", "3", "--eval-steps", "3"], "--eval-steps has no effect"],
     [["--adapter", "./runs/a/", "--output-dir", "runs/a"], "--output-dir is the folder of --adapter"],
     [["--method", "full", "--lora-r", "4"], "--method full makes no adapter, so --lora-r can have no effect"],
+    [["--eval-dataset-split", "test", "--eval-size", "3"], "--eval-dataset-split and --eval-size were both"],
+    [["--eval-dataset-config", "en"], "--eval-dataset-config was given without --eval-dataset"],
+    [["--hub-private-repo"], "--hub-private-repo has no effect without --push-to-hub"],
     [["--from-scratch"], "--from-scratch starts from random weights"],
     [["--save-dtype", "float16"], "--save-dtype has no effect on an adapter"],
     [["--packing-strategy", "bfd"], "--packing-strategy has no effect without --packing"],
