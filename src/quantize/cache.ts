@@ -1,7 +1,6 @@
 // A model's linear layers and another form of their weights -> that form, in files of a cache: made where they are missing or damaged, each written whole or not at all.
 import { createHash } from "node:crypto";
-import { createReadStream, mkdirSync } from "node:fs";
-import { homedir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { PhinetuneError } from "../errors.js";
 import { removeLeftovers } from "../formats/atomic.js";
@@ -9,6 +8,7 @@ import { fileFault } from "../formats/file_error.js";
 import { hashFile } from "../formats/hash.js";
 import { openSafetensors, writeSafetensors } from "../formats/safetensors.js";
 import type { DType, Tensor, TensorEntry } from "../formats/tensor.js";
+import { userCacheFolder } from "../formats/user_cache.js";
 import type { BaseModel } from "../models/base_model.js";
 
 /** Another form of a weight [out, in]: tensors by name. */
@@ -44,14 +44,6 @@ export interface CacheProgress {
 /** Where the tensors of each layer lie, by path and name. */
 export type CachedWeights<Name extends string> = ReadonlyMap<string, Readonly<Record<Name, TensorEntry>>>;
 
-/** The folder that holds what can be made again: PHINETUNE_CACHE, or one in the system's place for such folders. */
-function cacheFolder(env: NodeJS.ProcessEnv): string {
-  if (env.PHINETUNE_CACHE) return env.PHINETUNE_CACHE;
-  if (process.platform === "win32" && env.LOCALAPPDATA) return join(env.LOCALAPPDATA, "phinetune");
-  if (process.platform === "darwin") return join(homedir(), "Library", "Caches", "phinetune");
-  return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "phinetune");
-}
-
 /** Yields progress where there is anything to make, and returns where everything lies. */
 export async function* openCache<Name extends string>(
   base: BaseModel,
@@ -61,7 +53,7 @@ export async function* openCache<Name extends string>(
 ): AsyncGenerator<CacheProgress, CachedWeights<Name>> {
   const identity = await identityOf(base);
   const folderName = [`${identity}-v${form.version}`, ...(form.variant ? [form.variant] : [])].join("-");
-  const folder = join(cacheFolder(env), form.name, folderName);
+  const folder = join(userCacheFolder(env), form.name, folderName);
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
@@ -128,7 +120,7 @@ async function openWeight<Name extends string>(
         return [undefined, `${name} is not ${dtype} [${shape}]`];
     }
     const start = Math.min(...[...entries.values()].map(({ offset }) => offset));
-    if ((await digestFrom(file, start)) !== found.sha256)
+    if ((await hashFile(file, { start })) !== found.sha256)
       return [undefined, "its bytes are not those that were written"];
     const named = namesOf(layout).map((name) => [name, entries.get(name)!] as const);
     return [Object.fromEntries(named) as Record<Name, TensorEntry>];
@@ -136,14 +128,6 @@ async function openWeight<Name extends string>(
     const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
     return cause?.code === "ENOENT" ? [undefined] : [undefined, (error as Error).message];
   }
-}
-
-/** SHA-256 of a file from some byte on. */
-async function digestFrom(file: string, start: number): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const piece of createReadStream(file, { start, highWaterMark: 1 << 20 }))
-    hash.update(piece as Uint8Array);
-  return hash.digest("hex");
 }
 
 async function writeWeight<Name extends string>(
