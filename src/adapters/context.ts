@@ -1,11 +1,12 @@
 // A base model and, if any, an adapter plan -> the context in which the model's graph is built.
+import type { Dim } from "../graph/dims.js";
 import { concat, gather, gemm, mulByScalar, reshape } from "../graph/ops.js";
 import { atPath, inBlock, input, type Value, weight } from "../graph/value.js";
 import type { BaseModel } from "../models/base_model.js";
 import { parametersOf } from "../models/family.js";
 import type { ModelContext, ModelInputs } from "../nn/context.js";
 import { dropElements, noiseInputs } from "../nn/dropout.js";
-import { baseTensorName, type TrainingPlan } from "./plan.js";
+import { baseTensorName, type TrainableParameter, type TrainingPlan } from "./plan.js";
 
 export interface ContextOptions {
   /** Leave out for the base model as it is. */
@@ -21,6 +22,8 @@ export interface ContextOptions {
   readonly cache?: "joined" | "apart" | undefined;
   /** Rows of the rotary tables; the model's own maximum by default. */
   readonly maxPositions?: number | undefined;
+  /** Shape of a trained parameter as an input, where sizes are to stay open; that of the plan by default. */
+  readonly shapeOf?: ((parameter: TrainableParameter) => readonly Dim[]) | undefined;
 }
 
 export interface BuiltContext extends ModelContext {
@@ -33,7 +36,7 @@ export interface BuiltContext extends ModelContext {
 /** Creates the context of one graph. */
 export function createContext(
   base: BaseModel,
-  { plan, training = false, checkpointing = false, cache, maxPositions }: ContextOptions,
+  { plan, training = false, checkpointing = false, cache, maxPositions, shapeOf }: ContextOptions,
 ): BuiltContext {
   const { config } = base;
   const inputs: ModelInputs = {
@@ -45,7 +48,10 @@ export function createContext(
     maxPositions: maxPositions ?? config.maxPositions,
   };
   const trained = new Map(
-    (plan?.parameters ?? []).map(({ name, shape }) => [name, input(name, "float32", shape)]),
+    (plan?.parameters ?? []).map((parameter) => {
+      const { name, shape } = parameter;
+      return [name, input(name, "float32", shapeOf?.(parameter) ?? shape)];
+    }),
   );
   const frozen = new Map<string, Value>();
   const present = new Map<string, Value>();
@@ -94,7 +100,9 @@ export function createContext(
     embedding: (ids, path) =>
       atPath(path, () => {
         const flat = reshape(ids, ["B*T"]);
-        const y = gather(parameter(`${path}.weight`), flat);
+        const name = `${path}.weight`;
+        const own = trainedParameter(name) ? undefined : base.storage?.embedding?.(flat, path);
+        const y = own ?? gather(parameter(name), flat);
         const target = plan?.targets.get(path);
         return plan?.method && target ? plan.method.embedding(flat, y, target, adapted(path)) : y;
       }),

@@ -1,4 +1,4 @@
-// `phinetune export`: a base and an adapter -> one file for another program.
+// `phinetune export`: a base and an adapter -> a file or folder for another program.
 
 import { createTransferView } from "./download.js";
 import type { ExitCode } from "./failure.js";

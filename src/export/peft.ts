@@ -107,7 +107,10 @@ export async function readPeftConfig(
   const raw = await readJsonObject(where, "the adapter's configuration");
   const faults: Fault[] = [];
   const refuse = (what: string, fix?: string) => void faults.push({ code: "adapter", what, where, fix });
-  if (raw.peft_type !== "LORA") refuse(`peft_type is ${JSON.stringify(raw.peft_type)}; phinetune reads LORA`);
+  if (raw.peft_type === undefined && "lora_parameters" in raw)
+    refuse("this is an adapter of mlx-lm", "make PEFT's folder of it: phinetune export --format peft");
+  else if (raw.peft_type !== "LORA")
+    refuse(`peft_type is ${JSON.stringify(raw.peft_type)}; phinetune reads LORA`);
   for (const key of UNSUPPORTED) {
     const value = raw[key];
     const off =

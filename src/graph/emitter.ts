@@ -1,6 +1,6 @@
 // What an op needs to write its ONNX form: nodes, constants, and shapes that are known only when the graph runs.
 import type { Dim } from "./dims.js";
-import type { ValueType } from "./types.js";
+import type { ElementType, ValueType } from "./types.js";
 
 export type OnnxAttribute =
   | number
@@ -9,6 +9,10 @@ export type OnnxAttribute =
   | { readonly float: number };
 
 export interface Emitter {
+  /** Whether only operators are wanted that do one step each. */
+  readonly plain: boolean;
+  /** ONNX's number of an element type; that of float16 for float32 where the node computes in that. */
+  elementType(type: ElementType): number;
   /** Appends a node. Whole numbers become INT attributes; wrap floats as `{ float }`. Empty names are omitted inputs. */
   node(
     type: string,
@@ -31,7 +35,7 @@ export interface Emitter {
   fresh(hint: string): string;
   /** An int64 constant: a list, or a scalar. */
   int64(values: readonly number[] | number): string;
-  /** A float32 constant: a scalar, or the one element of a list or matrix. */
+  /** A float32 constant, a float16 one where the node computes in that: a scalar, or the one element of a list or matrix. */
   float32(value: number, dims?: readonly 1[]): string;
   /** A uint8 scalar constant. */
   uint8(value: number): string;

@@ -1,6 +1,7 @@
 // A graph as an ONNX model: nodes and small constants as protobuf bytes, frozen weights as references into their own files.
 import { create, toBinary } from "@bufbuild/protobuf";
 import { fail } from "../errors.js";
+import { fromFloat32 } from "../formats/dtype.js";
 import type { TensorEntry } from "../formats/tensor.js";
 import { type Dim, factorOf, product, symbolsOf } from "./dims.js";
 import type { Emitter, OnnxAttribute } from "./emitter.js";
@@ -11,6 +12,7 @@ import {
   AttributeProto_AttributeType as AttributeType,
   TensorProto_DataLocation as DataLocation,
   GraphProtoSchema,
+  type ModelProto,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
@@ -26,6 +28,7 @@ import {
   ValueInfoProtoSchema,
 } from "./onnx_pb.js";
 import { onnxElementType } from "./ops/shape.js";
+import { type Floating, isFloating, type Precision, typesOf } from "./precision.js";
 import type { Value, ValueType } from "./value.js";
 
 /** ONNX operator set and file version that the emitted models declare. */
@@ -34,11 +37,32 @@ const IR_VERSION = 10n;
 /** Weights of at most this many elements are converted once, larger 16-bit ones at each use, so that no full fp32 copy lives on. */
 export const SHARED_CAST_LIMIT = 1 << 16;
 
-/** How the model refers to a tensor in a file: the file's name relative to a folder that the runtime is told. */
-export type Locate = (entry: TensorEntry) => string;
+/**
+ * How the model refers to a tensor in a file: the file's name relative to a folder that the runtime is told; undefined
+ * where whoever writes the model puts the tensor into it.
+ */
+export type Locate = (entry: TensorEntry) => string | undefined;
+
+/** How a model is written that others run; all that is left out stays as phinetune itself computes it. */
+export interface OnnxForm {
+  readonly precision?: Precision | undefined;
+  /** What the symbols of sizes are called outside. */
+  readonly symbols?: Readonly<Record<string, string>> | undefined;
+  /** Whether products are written as ONNX has them, for devices without the operators that join steps. */
+  readonly plain?: boolean | undefined;
+}
 
 /** Serialises a graph. */
 export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
+  return toBinary(ModelProtoSchema, onnxModel(graph, locate));
+}
+
+/** A graph as ONNX's messages. */
+export function onnxModel(
+  graph: Graph,
+  locate: Locate,
+  { precision, symbols = {}, plain = false }: OnnxForm = {},
+): ModelProto {
   const nodes: NodeProto[] = [];
   const early: NodeProto[] = [];
   const declared: ValueInfoProto[] = [];
@@ -50,6 +74,10 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
   const constants = new Map<string, string>();
   const sizes = new Map<string, string>();
   let scope = "";
+  const types = new Map<string, Floating>(precision ? typesOf(graph, precision) : []);
+  const typeOf = (name: string): Floating => types.get(name) ?? "float32";
+  /** What the current node computes in. */
+  let current: Floating = "float32";
 
   const fresh = (hint: string): string => {
     const wanted = scope ? `${scope}/${hint}` : hint;
@@ -95,10 +123,13 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
 
   const emitter: Emitter = {
     fresh,
+    plain,
+    elementType: (type) => onnxElementType[type === "float32" ? current : type],
     node: appendTo(nodes),
     // onnxruntime computes the input whose node comes first in the file last.
     early: appendTo(early),
-    declare: (name, type) => declared.push(valueInfo(name, type, (size) => !String(size).includes("*"))),
+    declare: (name, type) =>
+      declared.push(valueInfo(name, type, symbols, (size) => !String(size).includes("*"))),
     int64(values) {
       const list = typeof values === "number" ? [values] : values;
       const data = BigInt64Array.from(list.map((value) => BigInt(Math.trunc(value))));
@@ -106,8 +137,9 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
       return global(() => initializer(`int64_${list.join("_")}`, dims, onnxElementType.int64, bytesOf(data)));
     },
     float32(value, dims = []) {
-      const name = ["float32", value, ...dims].join("_");
-      return global(() => initializer(name, dims, onnxElementType.float32, bytesOf(Float32Array.of(value))));
+      const name = [current, value, ...dims].join("_");
+      const bytes = floatBytes(Float32Array.of(value), current);
+      return global(() => initializer(name, dims, onnxElementType[current], bytes));
     },
     uint8(value) {
       return global(() => initializer(`uint8_${value}`, [], onnxElementType.uint8, Uint8Array.of(value)));
@@ -119,9 +151,13 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
       if (known) return known;
       if (shape.every((dim) => typeof dim === "number")) return emitter.int64(shape as readonly number[]);
       return global(() => {
-        const parts = shape.map((dim) =>
-          typeof dim === "number" ? emitter.int64([dim]) : emitSize(dim, [1], `size1_${dim}`),
-        );
+        const isHidden = (dim: Dim) => typeof dim !== "number" && !isShown(dim);
+        const hidden = shape.filter(isHidden).length;
+        const parts = shape.map((dim) => {
+          if (typeof dim === "number") return emitter.int64([dim]);
+          // One size may be left to the runtime to find.
+          return hidden === 1 && isHidden(dim) ? emitter.int64([-1]) : emitSize(dim, [1], `size1_${dim}`);
+        });
         const name = fresh(key);
         emitter.node("Concat", parts, [name], { axis: 0 });
         sizes.set(key, name);
@@ -151,6 +187,11 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     });
   }
 
+  function isShown(dim: Dim): boolean {
+    const shows = (size: Dim) => graph.inputs.some(({ node }) => node.outputs[0]!.shape.includes(size));
+    return shows(dim) || symbolsOf(dim).every(shows);
+  }
+
   function emitSymbol(symbol: string, form: readonly number[]): string {
     const key = `symbol${form.length}_${symbol}`;
     const known = sizes.get(key);
@@ -165,10 +206,13 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     return name;
   }
 
-  for (const { node, outputs } of graph.constants)
-    initializers.push(constantProto(outputs[0]!, node.outputs[0]!));
+  const kept = new Map(graph.constants.map(({ node, outputs }) => [outputs[0]!, node.outputs[0]!]));
+  if (!precision) for (const [name, constant] of kept) initializers.push(constantProto(name, constant));
   const stored = new Map(graph.weights.map((weight) => [weight.outputs[0]!, weight]));
-  for (const weight of graph.weights) initializers.push(weightProto(weight, locate));
+  for (const weight of graph.weights) {
+    const location = locate(entryOf(weight)!);
+    if (location !== undefined) initializers.push(weightProto(weight, location));
+  }
   const shared = new Map<string, string>();
   let latest = { weight: "", copy: "" };
 
@@ -190,8 +234,42 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     return copy;
   };
 
+  /** A floating value in the type wanted: as it is, or through a Cast that all who want it share. */
+  const typed = (name: string, wanted: Floating): string => {
+    if (typeOf(name) === wanted) return name;
+    const key = `${name} ${wanted}`;
+    const known = shared.get(key);
+    if (known) return known;
+    const copy = global(() => fresh(`${name}_${wanted}`));
+    const constant = kept.get(name);
+    if (constant) initializers.push(constantProto(copy, constant, wanted));
+    else nodes.push(nodeProto(copy, "Cast", [name], [copy], { to: onnxElementType[wanted] }, ""));
+    shared.set(key, copy);
+    return copy;
+  };
+  // A value that bears the name of a result of another type goes by another one.
+  const inner = new Map<string, string>();
+  for (const { name, value, of } of precision ? graph.results : [])
+    if (name === value && isFloating(of) && typeOf(value) !== precision!.ofResult(name))
+      inner.set(value, fresh(`${value}_${typeOf(value)}`));
+  for (const [value, name] of inner) types.set(name, typeOf(value));
+  const named = (name: string) => inner.get(name) ?? name;
+  /** Writes a step whose floating inputs are first brought to the type in which it computes. */
+  const emitTyped = ({ node, inputs, outputs }: NamedNode, { ofNode }: Precision): void => {
+    const chosen = ofNode(node);
+    const first = inputs.find((_, i) => isFloating(node.inputs[i]!));
+    current = chosen === "same" ? typeOf(first ?? "") : chosen;
+    const given = inputs.map((name, i) => (isFloating(node.inputs[i]!) ? typed(named(name), current) : name));
+    node.op!.onnx(emitter, given, outputs.map(named), node);
+    current = "float32";
+  };
+
   for (const step of graph.steps) {
     scope = step.outputs.find((name) => name !== "") ?? step.node.label;
+    if (precision) {
+      emitTyped(step, precision);
+      continue;
+    }
     // Gathering rows of a 16-bit table needs no fp32 copy of the table: cast the rows instead.
     if (step.node.op!.name === "gather" && entryOf(stored.get(step.inputs[0]!))?.dtype.endsWith("16")) {
       const rows = fresh("rows");
@@ -200,10 +278,19 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
     } else step.node.op!.onnx(emitter, step.inputs.map(compute), step.outputs, step.node);
   }
   scope = "";
-  for (const { name, value } of graph.results)
-    if (name !== value) emitter.node("Identity", [compute(value)], [name]);
+  const results = graph.results.map(({ name, value, of }): ValueInfoProto => {
+    const dtype = precision && isFloating(of) ? precision.ofResult(name) : of.dtype;
+    const made = precision && isFloating(of) ? typed(named(value), dtype as Floating) : compute(value);
+    if (made !== name) emitter.node("Identity", [made], [name]);
+    return valueInfo(name, { dtype, shape: of.shape }, symbols);
+  });
 
-  const model = create(ModelProtoSchema, {
+  // A constant that is wanted only in the other type is not written in its own.
+  const read = new Set(nodes.flatMap(({ input }) => input));
+  for (const [name, constant] of precision ? kept : [])
+    if (read.has(name)) initializers.push(constantProto(name, constant));
+
+  return create(ModelProtoSchema, {
     irVersion: IR_VERSION,
     producerName: "phinetune",
     opsetImport: [
@@ -214,12 +301,18 @@ export function emitOnnx(graph: Graph, locate: Locate): Uint8Array {
       name: "phinetune",
       node: [...early, ...nodes],
       initializer: initializers,
-      input: graph.inputs.map(({ node, outputs }) => valueInfo(outputs[0]!, node.outputs[0]!)),
-      output: graph.results.map(({ name, of }) => valueInfo(name, of)),
+      input: graph.inputs.map(
+        ({
+          node: {
+            outputs: [type],
+          },
+          outputs: [name],
+        }) => valueInfo(name!, isFloating(type!) ? { ...type!, dtype: typeOf(name!) } : type!, symbols),
+      ),
+      output: results,
       valueInfo: declared,
     }),
   });
-  return toBinary(ModelProtoSchema, model);
 }
 
 function bytesOf(data: ArrayBufferView): Uint8Array {
@@ -252,10 +345,14 @@ function attributeProto(name: string, value: OnnxAttribute): AttributeProto {
   return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.ints.map(BigInt) });
 }
 
-/** @param isTold sizes that stand in the type; all where left out */
+/**
+ * @param symbols what sizes are called
+ * @param isTold sizes that stand in the type; all where left out
+ */
 function valueInfo(
   name: string,
   type: ValueType,
+  symbols: Readonly<Record<string, string>>,
   isTold: (size: Dim) => boolean = () => true,
 ): ValueInfoProto {
   const dim = type.shape.map((size) => {
@@ -264,7 +361,7 @@ function valueInfo(
       value:
         typeof size === "number"
           ? { case: "dimValue", value: BigInt(size) }
-          : { case: "dimParam", value: String(product([size])) },
+          : { case: "dimParam", value: symbols[size] ?? String(product([size])) },
     });
   });
   const tensor = create(TypeProto_TensorSchema, {
@@ -277,15 +374,20 @@ function valueInfo(
   });
 }
 
-function constantProto(name: string, value: Value): TensorProto {
+function floatBytes(values: Float32Array, type: Floating): Uint8Array {
+  return type === "float32" ? bytesOf(values) : fromFloat32(values, "F16", [values.length]).bytes;
+}
+
+/** @param type of floating constants, where it is not their own */
+function constantProto(name: string, value: Value, type?: Floating): TensorProto {
   const { source } = value.node;
   if (source?.kind !== "constant") fail("graph", `${name} is not a constant`);
   const dims = value.shape.map((size) => BigInt(size));
   return create(TensorProtoSchema, {
     name,
     dims,
-    dataType: onnxElementType[value.dtype],
-    rawData: bytesOf(source.data),
+    dataType: onnxElementType[type ?? value.dtype],
+    rawData: type ? floatBytes(source.data as Float32Array, type) : bytesOf(source.data),
   });
 }
 
@@ -293,20 +395,29 @@ function entryOf(weight: NamedNode | undefined): TensorEntry | undefined {
   return weight?.node.source?.kind === "weight" ? weight.node.source.entry : undefined;
 }
 
-function weightProto(weight: NamedNode, locate: Locate): TensorProto {
+const STORED = {
+  F32: onnxElementType.float32,
+  F16: onnxElementType.float16,
+  BF16: onnxElementType.bfloat16,
+  I8: onnxElementType.int8,
+  U8: onnxElementType.uint8,
+};
+
+/** A weight as ONNX's message, without its data. */
+export function weightHead(weight: NamedNode): TensorProto {
   const entry = entryOf(weight)!;
-  const dataType = {
-    F32: onnxElementType.float32,
-    F16: onnxElementType.float16,
-    BF16: onnxElementType.bfloat16,
-    I8: onnxElementType.int8,
-    U8: onnxElementType.uint8,
-  }[entry.dtype as "F32" | "F16" | "BF16" | "I8" | "U8"];
-  const reference = { location: locate(entry), offset: String(entry.offset), length: String(entry.length) };
   return create(TensorProtoSchema, {
     name: weight.outputs[0]!,
     dims: entry.shape.map(BigInt),
-    dataType,
+    dataType: STORED[entry.dtype as keyof typeof STORED]!,
+  });
+}
+
+function weightProto(weight: NamedNode, location: string): TensorProto {
+  const entry = entryOf(weight)!;
+  const reference = { location, offset: String(entry.offset), length: String(entry.length) };
+  return create(TensorProtoSchema, {
+    ...weightHead(weight),
     dataLocation: DataLocation.EXTERNAL,
     externalData: Object.entries(reference).map(([key, value]) =>
       create(StringStringEntryProtoSchema, { key, value }),

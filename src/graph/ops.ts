@@ -1,5 +1,6 @@
 // The functions that build nodes, in one place for the rooms above.
 export { gelu, geluTanh, relu, silu } from "./ops/activation.js";
+export { blockLinear } from "./ops/block_linear.js";
 export { argMax, expand, reduceMean, reduceSum } from "./ops/broadcast.js";
 export { add, and, bitwiseXor, div, equal, less, lessOrEqual, mul, sub, where } from "./ops/elementwise.js";
 export { gather, range, scatterAdd, sizeOf } from "./ops/indexing.js";
@@ -11,4 +12,4 @@ export { layerNorm, rmsNorm, softmax } from "./ops/normalization.js";
 export { after, fence } from "./ops/order.js";
 export { rotary } from "./ops/rotary.js";
 export { mulByScalar } from "./ops/scale.js";
-export { cast, concat, reshape, slice, transpose } from "./ops/shape.js";
+export { cast, concat, keepLast, reshape, slice, transpose } from "./ops/shape.js";

@@ -22,6 +22,8 @@ export interface LinearStorage {
   readonly paths: ReadonlySet<string>;
   /** [N, in] -> [N, out] by the layer at one of these paths with its frozen weight. */
   linear(x: Value, path: string, bias: Value | undefined): Value;
+  /** int64 [N] -> [N, D] by the embedding at `path`, where its table has another form too. */
+  embedding?(ids: Value, path: string): Value;
 }
 
 /** A frozen model: nothing of its weights is in memory. */

@@ -1,21 +1,33 @@
 // A graph -> the bytes of an ONNX model: parsed back, held against the graph, and run with weights that stay in their safetensors file.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fromBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import * as ort from "onnxruntime-node";
 import { beforeAll, describe, expect, it } from "vitest";
 import { fromFloat32 } from "../../src/formats/dtype.js";
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from "../../src/formats/safetensors.js";
 import { elementCount, type TensorEntry } from "../../src/formats/tensor.js";
 import { gradients } from "../../src/graph/autodiff.js";
 import { createGraph } from "../../src/graph/graph.js";
-import { emitOnnx, SHARED_CAST_LIMIT } from "../../src/graph/onnx.js";
+import { emitOnnx, onnxModel, SHARED_CAST_LIMIT } from "../../src/graph/onnx.js";
 import {
   TensorProto_DataLocation as DataLocation,
   type GraphProto,
   type ModelProto,
   ModelProtoSchema,
 } from "../../src/graph/onnx_pb.js";
-import { add, gather, gemm, mul, mulByScalar, reduceSum, reshape, sizeOf } from "../../src/graph/ops.js";
+import {
+  add,
+  gather,
+  gemm,
+  matmul,
+  mul,
+  mulByScalar,
+  reduceSum,
+  reshape,
+  sizeOf,
+  transpose,
+} from "../../src/graph/ops.js";
 import { atPath, constant, input, scalar, type Value, weight } from "../../src/graph/value.js";
 import { createSession } from "../../src/runtime/session.js";
 import { computedOrder } from "../fixtures/computed_order.js";
@@ -265,4 +277,35 @@ describe("a session", () => {
     expect((await session.run({ a: array(4, 2), b: array(4, 1) })).y!.dims).toEqual([4, 2]);
     await session.release();
   });
+});
+
+it("written in plain operators, products come out the same", async () => {
+  const a = input("a", "float32", ["B", 3, 2]);
+  const b = input("b", "float32", ["B", 4, 3]);
+  const build = () => ({
+    both: matmul(a, b, { transA: true, transB: true, alpha: 0.5 }),
+    second: matmul(transpose(a, [0, 2, 1]), b, { transB: true }),
+  });
+  const data = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(3 * i));
+  const feeds = { a: { dims: [2, 3, 2], data: data(12) }, b: { dims: [2, 4, 3], data: data(24) } };
+  const usual = await createSession(createGraph(build()), { numThreads: 1 });
+  const wanted = await usual.run(feeds);
+  await usual.release();
+
+  const model = onnxModel(createGraph(build()), () => undefined, {
+    plain: true,
+    symbols: { B: "batch" },
+  });
+  expect(new Set(opTypes(model.graph!))).toEqual(new Set(["Transpose", "Mul", "MatMul"]));
+  expect(axes(model.graph!.input[0])![0]).toBe("batch");
+  const session = await ort.InferenceSession.create(toBinary(ModelProtoSchema, model));
+  const found = await session.run(
+    Object.fromEntries(
+      Object.entries(feeds).map(([name, { dims, data }]) => [name, new ort.Tensor("float32", data, dims)]),
+    ),
+  );
+  await session.release();
+  for (const name of ["both", "second"])
+    for (const [i, value] of (found[name]!.data as Float32Array).entries())
+      expect(value).toBeCloseTo((wanted[name]!.data as Float32Array)[i]!, 5);
 });

@@ -1,5 +1,6 @@
 // Every case of every op, in one list.
 import { arrayCases } from "./op_cases/arrays.js";
+import { blockLinearCases } from "./op_cases/block_linear.js";
 import type { OpCase } from "./op_cases/case.js";
 import { elementwiseCases } from "./op_cases/elementwise.js";
 import { int8Cases } from "./op_cases/int8.js";
@@ -12,4 +13,5 @@ export const opCases: readonly OpCase[] = [
   ...productCases,
   ...int8Cases,
   ...nf4Cases,
+  ...blockLinearCases,
 ];

@@ -6,6 +6,7 @@ import { pad } from "../../src/graph/ops/shape.js";
 import {
   argMax,
   bitwiseXor,
+  blockLinear,
   concat,
   crossEntropy,
   div,
@@ -13,6 +14,7 @@ import {
   expand,
   gather,
   gemm,
+  keepLast,
   layerNorm,
   lessOrEqual,
   matmul,
@@ -55,6 +57,22 @@ const refusals: readonly (readonly [string, () => unknown, string])[] = [
   ["matmul of two types", () => matmul(x(2, 3), ids(3, 2)), "float32[2,3], int64[3,2]"],
   ["gemm of inner symbols", () => gemm(x(2, "B"), x("T", 2)), "gemm cannot take float32[2,B], float32[T,2]"],
   ["gemm that c would enlarge", () => gemm(x(1, 3), x(3, 2), { c: x(4, 2) }), "float32[4,2]"],
+  [
+    "keepLast by a list",
+    () => keepLast(x(2, 3), ids(1), 1, "L"),
+    "keepLast cannot take float32[2,3], int64[1]",
+  ],
+  ["keepLast of no axis", () => keepLast(x(2, 3), ids(), 2, "L"), "an axis of the first"],
+  [
+    "blockLinear of other sizes",
+    () =>
+      blockLinear(
+        x("N", 48),
+        { numbers: of("uint8", 8, 1, 16), scales: x(8, 2), bits: 4, block: 32 },
+        undefined,
+      ),
+    "blockLinear cannot take float32[N,48], uint8[8,1,16], float32[8,2]",
+  ],
   ["expand to a smaller size", () => expand(x(2, 3), [2, 1]), "expand cannot take float32[2,3]"],
   ["expand to another symbol", () => expand(x("B", 1), ["T", 3]), "a shape that broadcasts to [T,3]"],
   ["reshape of symbols", () => reshape(x("B", "T", 4), ["B", 4]), "reshape cannot take float32[B,T,4]"],

@@ -1,6 +1,7 @@
 // The table of all ops: an op is one entry in a file of this folder and one line here.
 import type { Op } from "../value.js";
 import { geluOp, geluTanhOp, reluOp, siluOp } from "./activation.js";
+import { blockLinearOp } from "./block_linear.js";
 import { argMaxOp, expandOp, reduceMeanOp, reduceSumOp } from "./broadcast.js";
 import * as elementwise from "./elementwise.js";
 import { gatherOp, rangeOp, scatterAddOp, sizeOp } from "./indexing.js";
@@ -19,13 +20,14 @@ import { layerNormOp, rmsNormOp, softmaxOp } from "./normalization.js";
 import { afterOp, fenceOp } from "./order.js";
 import { rotaryOp } from "./rotary.js";
 import { scaleOp } from "./scale.js";
-import { castOp, concatOp, padOp, reshapeOp, sliceOp, transposeOp } from "./shape.js";
+import { castOp, concatOp, keepLastOp, padOp, reshapeOp, sliceOp, transposeOp } from "./shape.js";
 
 export const ops: readonly Op[] = [
   reshapeOp,
   transposeOp,
   concatOp,
   sliceOp,
+  keepLastOp,
   padOp,
   castOp,
   expandOp,
@@ -52,6 +54,7 @@ export const ops: readonly Op[] = [
   reluOp,
   matmulOp,
   gemmOp,
+  blockLinearOp,
   gatherOp,
   scatterAddOp,
   rangeOp,

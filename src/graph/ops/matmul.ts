@@ -1,5 +1,6 @@
 // Matrix products: matmul over leading axes, and gemm, which adds a third matrix on the way.
 import { broadcastShapes, type Dim } from "../dims.js";
+import type { Emitter } from "../emitter.js";
 import { apply, failShape, type Op, type Value } from "../value.js";
 import { reduceTo } from "./broadcast.js";
 
@@ -59,9 +60,22 @@ export const matmulOp: Op = {
     (g, { inputs: [a, b], attributes }) =>
       reduceTo(gradientOfB(g, a!, attributes as unknown as Flags, matmul), b!.shape),
   ],
-  onnx: (emit, inputs, outputs, { attributes }) => {
+  onnx: (emit, inputs, outputs, { inputs: values, attributes }) => {
     const { transA, transB, alpha } = attributes as unknown as Flags;
     if (!transA && !transB && alpha === 1) return emit.node("MatMul", inputs, outputs);
+    if (emit.plain) {
+      const turned = (name: string, rank: number, turns: boolean) =>
+        turns ? emitTransposed(emit, name, rank) : name;
+      const [a, b] = [
+        turned(inputs[0]!, values[0]!.shape.length, transA),
+        turned(inputs[1]!, values[1]!.shape.length, transB),
+      ];
+      if (alpha === 1) return emit.node("MatMul", [a, b], outputs);
+      // Scaled before the product, whose sums may be too large for float16.
+      const scaled = emit.fresh("scaled");
+      emit.node("Mul", [a, emit.float32(alpha)], [scaled]);
+      return emit.node("MatMul", [scaled, b], outputs);
+    }
     emit.node(
       "FusedMatMul",
       inputs,
@@ -71,6 +85,14 @@ export const matmulOp: Op = {
     );
   },
 };
+
+/** The last two axes of a value, exchanged. */
+function emitTransposed(emit: Emitter, name: string, rank: number): string {
+  const axes = Array.from({ length: rank }, (_, axis) => axis);
+  const output = emit.fresh("transposed");
+  emit.node("Transpose", [name], [output], { perm: { ints: [...axes.slice(0, -2), rank - 1, rank - 2] } });
+  return output;
+}
 
 /** α·op(a)·op(b) of the last two axes; leading axes broadcast. */
 export function matmul(a: Value, b: Value, options: ProductOptions = {}): Value {

@@ -133,6 +133,29 @@ export function slice(x: Value, axis: number, start: Dim, end: Dim = 0, size?: D
   return apply(sliceOp, [x], { axis, start, end, ...(size === undefined ? {} : { size }) });
 }
 
+export const keepLastOp: Op = {
+  name: "keepLast",
+  infer: ([x, count], { axis, kept }) => {
+    if (count!.dtype !== "int64" || count!.shape.length > 0 || (axis as number) >= x!.shape.length)
+      failShape("keepLast", [x!, count!], "an axis of the first and an int64 scalar");
+    return [{ dtype: x!.dtype, shape: x!.shape.map((dim, i) => (i === axis ? (kept as Dim) : dim)) }];
+  },
+  // Only ever part of a model that is exported: how much is kept is known when it runs.
+  vjp: [null, null],
+  onnx: (emit, [x, count], outputs, { attributes }) => {
+    const [list, start] = ["count", "start"].map(emit.fresh);
+    emit.node("Reshape", [count!, emit.int64([1])], [list!]);
+    emit.node("Neg", [list!], [start!]);
+    const ends = emit.int64([Number.MAX_SAFE_INTEGER]);
+    emit.node("Slice", [x!, start!, ends, emit.int64([attributes.axis as number])], outputs);
+  },
+};
+
+/** The last `count` elements of one axis, all where it is 0; `kept` is what their number is called. */
+export function keepLast(x: Value, count: Value, axis: number, kept: Dim): Value {
+  return apply(keepLastOp, [x, count], { axis, kept });
+}
+
 export const padOp: Op = {
   name: "pad",
   infer: ([x], { axis, before, after }) => {
@@ -180,7 +203,7 @@ export const castOp: Op = {
   // Casts between floating types are linear; a gradient never flows into whole numbers (see autodiff).
   vjp: [(g, { inputs: [x] }) => cast(g, x!.dtype)],
   onnx: (emit, inputs, outputs, { attributes }) =>
-    emit.node("Cast", inputs, outputs, { to: onnxElementType[attributes.to as ElementType] }),
+    emit.node("Cast", inputs, outputs, { to: emit.elementType(attributes.to as ElementType) }),
 };
 
 /** The same values in another element type. */

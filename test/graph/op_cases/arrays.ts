@@ -3,7 +3,7 @@ import { argMax, expand, reduceMean, reduceSum } from "../../../src/graph/ops/br
 import { add } from "../../../src/graph/ops/elementwise.js";
 import { gather, range, scatterAdd, sizeOf } from "../../../src/graph/ops/indexing.js";
 import { after, fence } from "../../../src/graph/ops/order.js";
-import { cast, concat, pad, reshape, slice, transpose } from "../../../src/graph/ops/shape.js";
+import { cast, concat, keepLast, pad, reshape, slice, transpose } from "../../../src/graph/ops/shape.js";
 import type { Value } from "../../../src/graph/value.js";
 import { at, coordinates, count, type Numbers, type OpCase } from "./case.js";
 
@@ -109,6 +109,20 @@ export const arrayCases: readonly OpCase[] = [
         ...[0, 1].map((i) => c[2 * row + i]!),
       ]),
   },
+  ...[2, 0].map(
+    (wanted): OpCase => ({
+      op: "keepLast",
+      about: wanted === 0 ? "0 keeps all" : `${wanted} of 3`,
+      operands: [
+        { shape: [2, 3, 2], dims: ["B", "T", 2] },
+        { shape: [], dtype: "int64", data: [wanted] },
+        // Shows the size of the result.
+        { shape: [wanted || 3], dims: ["L"] },
+      ],
+      build: (x, count) => keepLast(x!, count!, 1, "L"),
+      reference: (x) => Array.from(x!).filter((_, i) => wanted === 0 || Math.trunc(i / 2) % 3 >= 3 - wanted),
+    }),
+  ),
   {
     op: "slice",
     about: "the middle",
