@@ -36,7 +36,7 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 const product = {
   name: "product",
   weights: "packed",
-  infer: ([x, w]) => [{ dtype: "int32", shape: [1, w.shape[1]] }],
+  infer: ([_x, w]) => [{ dtype: "int32", shape: [1, w.shape[1]] }],
   vjp: [null, null],
   onnx: (emit, inputs, outputs) => {
     emit.node("MatMulInteger", inputs, ["all"]);

@@ -107,7 +107,9 @@ export async function planRun(
     measuredPeak = process.resourceUsage().maxRSS * 1024;
     // What was measured beyond the estimate for the batches that were run belongs to all batches alike.
     const ran = calibration.ran.map((i) => estimate.sizes[chosen[i]!]!);
-    const error = measuredPeak - totalOf(estimate.after(ran));
+    // No evaluation is among them.
+    const expected = { ...estimate.after(ran), evaluation: 0 };
+    const error = measuredPeak - totalOf(expected);
     parts = { ...parts, rest: Math.max(0, parts.rest + error) };
     if (tokenizer && questions.length > 0) {
       tell(`timing the first tokens of an answer of ${questions.length} …`);

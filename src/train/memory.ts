@@ -122,14 +122,10 @@ export function estimateMemory(given: MemoryInput): MemoryEstimate {
       activations: run.activations,
       logits: run.logits + noiseBytes(graph, cut),
       gaps: Math.max(0, gapsOf(run)),
-      evaluation: Math.max(onTop, evaluation - run.resident, answering - run.resident),
-      rest:
-        before -
-        4 * trainable +
-        LIBRARY_BYTES +
-        graph.steps.length * STEP_BYTES +
-        GROWTH_BYTES +
+      evaluation:
+        Math.max(onTop, evaluation - run.resident, answering - run.resident) +
         (given.answers.length > 0 ? ANSWERING_GROWTH_BYTES : 0),
+      rest: before - 4 * trainable + LIBRARY_BYTES + graph.steps.length * STEP_BYTES + GROWTH_BYTES,
     };
   };
   return { sizes, chunks, parts: after(decisiveSizes(sizes)), after };
