@@ -1,7 +1,7 @@
 // How far a transfer is -> one line that is redrawn in a terminal, plain lines elsewhere; Ctrl-C stops the transfer alone.
 import type { TransferProgress } from "../hub/progress.js";
 import { type Interrupt, listenForInterrupt } from "./interrupt.js";
-import { bytes, plural } from "./quantities.js";
+import { bytes, duration, plural } from "./quantities.js";
 import { type Output, printable } from "./terminal.js";
 
 export interface TransferView {
@@ -72,7 +72,8 @@ export function createTransferLine(log: Output): {
         shownAt = Number.NEGATIVE_INFINITY;
         if (last && !isWhole(last)) erase();
       }
-      recent = [...recent.filter(({ at }) => now - at < 5000), { at: now, done }];
+      // What earlier tries left is there at once, and says nothing of the speed.
+      recent = [...recent.filter((moment) => now - moment.at < 5000 && moment.done > 0), { at: now, done }];
       last = progress;
       const verb = direction === "down" ? "download" : "upload";
       const shown = printable(name);
@@ -82,11 +83,15 @@ export function createTransferLine(log: Output): {
         return;
       }
       const rate = speed();
-      const pace = rate === undefined ? "" : `, ${bytes(rate)}/s`;
-      const text = `${verb}ing ${shown}: ${bytes(done)} of ${bytes(total)}, ${filesDone} of ${files} files${pace}`;
+      const pace = rate ? `, ${bytes(rate)}/s, ETA ${duration((total - done) / rate)}` : "";
+      const figures = `${bytes(done)} of ${bytes(total)}, ${filesDone} of ${files} files${pace}`;
+      const text = `${verb}ing ${shown}: ${figures}`;
       if (log.width !== undefined) {
         erase();
-        log.write(text.slice(0, log.width - 1));
+        const room = Math.min(30, log.width - text.length - 3);
+        const full = Math.round((room * done) / Math.max(total, 1));
+        const bar = room < 5 ? "" : `${"█".repeat(full)}${"░".repeat(room - full)}  `;
+        log.write(`${verb}ing ${shown}: ${bar}${figures}`.slice(0, log.width - 1));
         isDrawn = true;
       } else if (now - shownAt > PLAIN_INTERVAL) {
         shownAt = now;

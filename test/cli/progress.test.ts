@@ -1,6 +1,7 @@
 // Events -> the bar of a terminal and the plain lines of a pipe; rows -> text that shows what is trained.
 import { describe, expect, it } from "vitest";
 import { showRow, tokensText } from "../../src/cli/data_view.js";
+import { createTransferLine } from "../../src/cli/download.js";
 import { createProgress, trainableLine } from "../../src/cli/progress.js";
 import { bytes, count, duration, plural, share } from "../../src/cli/quantities.js";
 import { createOutput, printable, wantsColour, wrap } from "../../src/cli/terminal.js";
@@ -213,5 +214,37 @@ describe("words", () => {
   it("are wrapped at the width", () => {
     expect(wrap("aa bb cc dd", 7, "  ")).toBe("aa bb\n  cc dd");
     expect(wrap("longword b", 4)).toBe("longword\nb");
+  });
+});
+
+describe("a transfer", () => {
+  const at = (done: number, filesDone = 0) => ({
+    ...{ name: "org/a", direction: "down" as const, done, total: 4e6, filesDone, files: 2 },
+  });
+
+  it("is one line that is drawn anew in a terminal, and never wider than that", () => {
+    for (const width of [30, 60, 100]) {
+      const { output, text: read } = paper(width);
+      const line = createTransferLine(output);
+      for (const progress of [at(0), at(1e6), at(2e6, 1), at(4e6, 2)]) line.show(progress);
+      const drawn = read().split("\r\u001b[K");
+      expect(drawn.at(-1)).toBe("downloaded org/a: 4 MB, 2 files\n");
+      expect(drawn.slice(0, -1).every((text) => text.length < width && !text.includes("\n"))).toBe(true);
+      if (width === 100)
+        expect(drawn[2]).toBe(
+          `downloading org/a: ${"█".repeat(15)}${"░".repeat(15)}  2 MB of 4 MB, 1 of 2 files`,
+        );
+    }
+  });
+
+  it("is its beginning and its end in a pipe, and tells what it waits for", () => {
+    const { output, text: read } = paper(undefined);
+    const line = createTransferLine(output);
+    line.show(at(0));
+    line.show({ ...at(0), note: "the server answered 429\u001b[31m: trying again in 7 s" });
+    for (const progress of [at(1e6), at(4e6, 2)]) line.show(progress);
+    expect(read()).toBe(
+      "downloading org/a: 0 kB of 4 MB, 0 of 2 files\norg/a: the server answered 429\u241b[31m: trying again in 7 s\ndownloaded org/a: 4 MB, 2 files\n",
+    );
   });
 });
