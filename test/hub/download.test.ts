@@ -51,9 +51,9 @@ afterEach(() => {
 
 const environment = (more: NodeJS.ProcessEnv = {}) => ({ HF_ENDPOINT: hub.url, HF_HOME: home, ...more });
 /** Waits are a thousandth of what they are. */
-const control = (more: NodeJS.ProcessEnv = {}, signal?: AbortSignal) => ({
+const control = (more: NodeJS.ProcessEnv = {}, signal?: AbortSignal, idleLimit = 20_000) => ({
   env: environment(more),
-  settings: { firstWait: 1, idleLimit: 300 },
+  settings: { firstWait: 1, idleLimit },
   signal,
 });
 const seen: TransferProgress[] = [];
@@ -299,8 +299,9 @@ describe("what breaks on the way", () => {
   it("does not believe a server that falls silent", async () => {
     hub.add("model", "org/phi", MODEL);
     let silences = 1;
-    hub.disturb = ({ server }) => (server === "cdn" && silences-- > 0 ? { delay: 3000 } : undefined);
-    expect(filesBelow(await model("org/phi"))).toEqual(NEEDED);
+    hub.disturb = ({ server }) => (server === "cdn" && silences-- > 0 ? { delay: 8000 } : undefined);
+    const folder = await finished(resolveModel("org/phi", control({}, undefined, 1000)));
+    expect(filesBelow(folder)).toEqual(NEEDED);
   });
 
   it("refuses content of another hash or length, and keeps nothing of it", async () => {
