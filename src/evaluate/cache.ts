@@ -15,12 +15,13 @@ export interface KeyValueCache {
 }
 
 /** Room is made for so many tokens more, or a quarter more: a place that is not taken costs time at each step. */
-const MORE = 32;
+const MORE = 64;
 
-/** An empty cache for a batch of B rows. */
+/** An empty cache for a batch of B rows. @param mostTokens that will ever be held */
 export function createCache(
   { layers, kvHeads, headSize }: Pick<ModelConfig, "layers" | "kvHeads" | "headSize">,
   B: number,
+  mostTokens: number,
 ): KeyValueCache {
   const names = Array.from({ length: layers }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat();
   const rows = B * kvHeads;
@@ -29,7 +30,7 @@ export function createCache(
   let arrays = new Map(names.map((name) => [name, new Float32Array(0)]));
 
   function grow(needed: number): void {
-    const wider = needed + Math.max(MORE, needed >> 2);
+    const wider = Math.max(needed, Math.min(mostTokens, needed + Math.max(MORE, needed >> 2)));
     arrays = new Map(
       [...arrays].map(([name, old]) => {
         const array = new Float32Array(rows * wider * headSize);
@@ -49,9 +50,13 @@ export function createCache(
     start: number,
     count: number,
   ): void {
+    const length = count * headSize;
     for (let row = 0; row < rows; row++) {
       const at = row * width * headSize;
-      to.set(from.subarray(at, at + count * headSize), (row * wider + start) * headSize);
+      const target = (row * wider + start) * headSize;
+      // For few numbers, a view costs more than the copy.
+      if (count === 1) for (let i = 0; i < length; i++) to[target + i] = from[at + i]!;
+      else to.set(from.subarray(at, at + length), target);
     }
   }
 

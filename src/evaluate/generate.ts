@@ -86,7 +86,7 @@ export async function createGenerator(
 
     let ids = prompts.flatMap((prompt, row) => [...new Array<number>(padding[row]!).fill(PAD), ...prompt]);
     let positions = positionsOf(maskOf(padding, 0, 0, longest), B, longest);
-    const cache = createCache(config, B);
+    const cache = createCache(config, B, longest + maxNewTokens - 1);
     for (let made = 0; made < maxNewTokens && !signal?.aborted; made++) {
       const T = made === 0 ? longest : 1;
       const { taken, places } = cache;

@@ -151,7 +151,7 @@ function evaluationBytes({ base, plan, held, options }: MemoryInput): number {
 
 /**
  * What a generator holds after the batch with the longest answers: onnxruntime's arena, and in Node keys and values, whose
- * arrays have a quarter more room than needed and, while they grow, lie beside those before.
+ * arrays, while they grow, lie beside those before, a fifth smaller.
  */
 function answeringBytes({ base, plan, answers, options }: MemoryInput): number {
   if (answers.length === 0) return 0;
@@ -169,7 +169,7 @@ function answeringBytes({ base, plan, answers, options }: MemoryInput): number {
   return resident + KEPT_CACHES * cache + packedBytes(graph) + graph.steps.length * STEP_BYTES;
 }
 
-const KEPT_CACHES = 2.25;
+const KEPT_CACHES = 1.8;
 
 /** Batches that are tried out of an epoch with more of them. */
 const TRIED = 100;

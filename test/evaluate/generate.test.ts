@@ -46,7 +46,7 @@ describe("the cache", () => {
   it("holds what was appended, row by row, and makes room when it is full", () => {
     const sizes = { layers: 2, kvHeads: 3, headSize: 4 };
     const [B, rows] = [2, 6];
-    const cache = createCache(sizes, B);
+    const cache = createCache(sizes, B, 83);
     const random = createRandom(1, "cache");
     const names = ["0.key", "0.value", "1.key", "1.value"];
     const all = new Map(names.map((name) => [name, Array.from({ length: rows }, (): number[] => [])]));
@@ -69,5 +69,6 @@ describe("the cache", () => {
       }
     }
     expect(cache.taken).toBe(83);
+    expect(cache.places).toBe(83);
   });
 });
