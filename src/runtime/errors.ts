@@ -21,10 +21,11 @@ export function failOnRuntime(what: string, error: unknown): never {
   fail("runtime", `${what}: ${message}`, { cause: error });
 }
 
-/** What the arena asked for in vain, and for which node. */
+/** What was asked for in vain, where it is told, and for which node; C++ only says that it was too much. */
 function refusedBytes(message: string): string | undefined {
   const [, bytes] = /requested buffer of size (\d+)/.exec(message) ?? [];
   const [, node] = /Name:'([^']+)'/.exec(message) ?? [];
-  if (bytes === undefined) return undefined;
-  return `the system has no further ${Math.ceil(Number(bytes) / 1e6)} MB${node === undefined ? "" : ` for ${node}`}`;
+  if (bytes === undefined && node === undefined) return undefined;
+  const amount = bytes === undefined ? "memory" : `${Math.ceil(Number(bytes) / 1e6)} MB`;
+  return `the system has no further ${amount}${node === undefined ? "" : ` for ${node}`}`;
 }

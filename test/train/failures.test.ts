@@ -91,6 +91,10 @@ describe("memory that ran out", () => {
         ),
       ),
     ).toThrow("the system has no further 169 MB for model.layers.0.mlp.fc1/gemm_3");
+    const badAlloc = "while running Gemm node. Name:'lm_head/gemm' Status Message: std::bad_alloc";
+    expect(() => failOnRuntime("onnxruntime failed", new Error(badAlloc))).toThrow(
+      "the system has no further memory for lm_head/gemm",
+    );
     expect(isOutOfMemory(new Error("Invalid argument"))).toBe(false);
     expect(isOutOfMemory("no error")).toBe(false);
   });
