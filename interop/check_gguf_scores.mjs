@@ -2,7 +2,7 @@
 // Run: npm run build && cd interop && npm install && node check_gguf_scores.mjs [FOLDER OF A LLAMA MODEL] [FILE OF ALPACA ROWS]
 // Logits must be within 1e-4 (f32) and 1e-2 (f16) of the largest, losses of held-out rows within 1 % (q8_0); of phi within
 // 1e-3 in f32, for llama.cpp looks GELU up in a table of 16-bit numbers.
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
@@ -16,7 +16,7 @@ import { readRows } from "../dist/formats/rows.js";
 import { loadTokenizer } from "../dist/formats/tokenizer.js";
 import { fineTune, resolveTrainOptions } from "../dist/index.js";
 import { openBaseModel } from "../dist/models/base_model.js";
-import { root } from "./models.mjs";
+import { root, tinyPhi } from "./models.mjs";
 
 const ROWS = 50;
 const NEW_TOKENS = 16;
@@ -28,17 +28,6 @@ const llama = await getLlama({ build: "never", gpu: false, logLevel: LlamaLogLev
 const wrong = [];
 /** llama.cpp keeps keys and values in 16 bits unless told otherwise. */
 const EXACT_CACHE = { experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32", flashAttention: false };
-
-/** tiny-phi with a pre-tokenizer that llama.cpp has; ids come from the real one. */
-function tinyPhi() {
-  const folder = join(work, "tiny-phi");
-  cpSync(join(root, "assets/tiny-phi"), folder, { recursive: true });
-  const path = join(folder, "tokenizer.json");
-  const json = JSON.parse(readFileSync(path, "utf8"));
-  json.pre_tokenizer = json.pre_tokenizer.pretokenizers[1];
-  writeFileSync(path, JSON.stringify(json));
-  return folder;
-}
 
 /** An adapter after 60 steps, and held-out rows as token ids with the number of those that are the prompt. */
 async function train(model, dataset, heldOut) {
@@ -144,7 +133,7 @@ async function check(name, model, trainRows, heldOut, { wordsFrom = model, exact
 
 console.log("| model | type | largest difference of a logit, of the largest | choices equal | loss | llama.cpp's loss |\n|---|---|---|---|---|---|");
 const instructions = (part) => join(root, `assets/instructions/${part}.jsonl`);
-await check("tiny-phi", tinyPhi(), instructions("train"), instructions("test"), {
+await check("tiny-phi", tinyPhi(work), instructions("train"), instructions("test"), {
   wordsFrom: join(root, "assets/tiny-phi"),
   exact: 1e-3,
 });
