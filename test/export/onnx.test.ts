@@ -124,12 +124,23 @@ async function theirLogits(path: string, more: Feeds = {}): Promise<readonly Flo
     positions = PROMPTS.map(({ length }) => length + step);
     cache = Object.fromEntries(
       Object.entries(result).flatMap(([name, value]) =>
-        name.startsWith("present.") ? [[name.replace("present", "past_key_values"), value]] : [],
+        name.startsWith("present.") ? [[name.replace("present", "past_key_values"), given16(value)]] : [],
       ),
     );
   }
   await session.release();
   return all;
+}
+
+/**
+ * A float16 result as an input. From Node 24 on its data is a Float16Array, which onnxruntime-node 1.30 cannot read;
+ * it takes any object with these fields.
+ */
+function given16(tensor: ort.Tensor): ort.Tensor {
+  if (tensor.type !== "float16") return tensor;
+  const { buffer, byteOffset, byteLength } = tensor.data as Uint16Array;
+  const data = new Uint16Array(buffer, byteOffset, byteLength / 2);
+  return { type: "float16", dims: tensor.dims, location: "cpu", data } as unknown as ort.Tensor;
 }
 
 const argMax = (values: Float32Array) => values.reduce((best, x, i) => (x > values[best]! ? i : best), 0);
