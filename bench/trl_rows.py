@@ -16,19 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from alpaca_rows import WITH_INPUT, WITHOUT_INPUT
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-WITH_INPUT = (
-    "Below is an instruction that describes a task, paired with an input that provides further context. "
-    "Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n"
-)
-WITHOUT_INPUT = (
-    "Below is an instruction that describes a task. "
-    "Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{instruction}\n\n### Response:\n"
-)
-
 
 def peak_rss_mib() -> float:
     lines = Path("/proc/self/status").read_text().splitlines()

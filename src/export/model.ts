@@ -7,6 +7,7 @@ import { writeFileAtomically } from "../formats/atomic.js";
 import { fromFloat32 } from "../formats/dtype.js";
 import { fileFault } from "../formats/file_error.js";
 import { writeSafetensors } from "../formats/safetensors.js";
+import { SIDE_FILES } from "../formats/side_files.js";
 import type { Tensor } from "../formats/tensor.js";
 import type { BaseModel } from "../models/base_model.js";
 
@@ -14,20 +15,8 @@ import type { BaseModel } from "../models/base_model.js";
 export const DTYPES = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
 export type SavedDtype = keyof typeof DTYPES;
 
-/** What is copied beside the weights, where the base has it. */
-const COPIED = [
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-  "chat_template.jinja",
-];
-
 /** The files that a saved model consists of. */
-export const MODEL_FILES: readonly string[] = ["config.json", "model.safetensors", ...COPIED];
+export const MODEL_FILES: readonly string[] = ["config.json", "model.safetensors", ...SIDE_FILES];
 
 /**
  * Writes a model whose every parameter is in `values`, by its name in the checkpoint.
@@ -63,7 +52,7 @@ export async function writeConfig(
 
 /** Copies the tokenizer and what else stands beside the weights. */
 export async function copyTokenizer(from: string, folder: string): Promise<void> {
-  for (const name of COPIED) {
+  for (const name of SIDE_FILES) {
     const source = join(from, name);
     if (!(await stat(source).catch(() => undefined))) continue;
     await copyFile(source, join(folder, name)).catch((error: unknown) => {

@@ -17,6 +17,8 @@ const MOST_KEPT = 2000;
 
 /** Of each file and first byte: what the file was like, and its hash. */
 const known = new Map<string, Known>();
+/** What earlier processes knew; read once. */
+let kept: Readonly<Record<string, Known>> | undefined;
 
 interface Known {
   readonly stamp: string;
@@ -32,8 +34,8 @@ export async function hashFile(
     const stats = await stat(path, { bigint: true });
     const stamp = stampOf(stats);
     const name = `${resolve(path)}@${start}`;
-    for (const earlier of [known.get(name), readKept()[name]])
-      if (earlier?.stamp === stamp) return earlier.sha256;
+    kept ??= readKept();
+    for (const earlier of [known.get(name), kept[name]]) if (earlier?.stamp === stamp) return earlier.sha256;
     const hash = createHash("sha256");
     for await (const piece of createReadStream(path, { start, highWaterMark: 1 << 20 }))
       hash.update(piece as Uint8Array);

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Fault, fail } from "../errors.js";
+import { SIDE_FILES } from "../formats/side_files.js";
 import type { RepoFile } from "./api.js";
 import { type HubName, nameText } from "./name.js";
 
@@ -10,20 +11,7 @@ const INDEX = "model.safetensors.index.json";
 const SHARD = /^model-\d{5}-of-(\d{5})\.safetensors$/;
 const ADAPTER = ["adapter_config.json", "adapter_model.safetensors"];
 
-/** Configuration and tokenizer; which of them there are differs from model to model. */
-const SIDE_FILES: ReadonlySet<string> = new Set([
-  "config.json",
-  "generation_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-  "tokenizer.model",
-  "chat_template.jinja",
-  "chat_template.json",
-]);
+const WANTED: ReadonlySet<string> = new Set(["config.json", ...SIDE_FILES]);
 
 const PICKLE = /\.(?:bin|pt|pth|ckpt|pkl)(?:\.index\.json)?$/;
 
@@ -36,7 +24,7 @@ const COMPANION = /^(?:README\.md|LICENSE(?:\.\w+)?|NOTICE(?:\.\w+)?|report\.htm
 /** Whether a file of a run or model folder is for others: no checkpoints, logs, or pickles. */
 export function isForOthers(path: string): boolean {
   const isWeight = path === SINGLE || path === INDEX || SHARD.test(path);
-  return isWeight || ADAPTER.includes(path) || SIDE_FILES.has(path) || COMPANION.test(path);
+  return isWeight || ADAPTER.includes(path) || WANTED.has(path) || COMPANION.test(path);
 }
 
 /** The files to fetch. @throws where the repository does not hold what is asked for, with what it holds instead */
@@ -47,7 +35,7 @@ export function modelFiles(files: readonly RepoFile[], part: ModelPart, name: Hu
   if (part === "adapter") return files.filter(({ path }) => ADAPTER.includes(path));
   const isWeight = (path: string) =>
     part === "model" && (names.has(SINGLE) ? path === SINGLE : path === INDEX || SHARD.test(path));
-  return files.filter(({ path }) => SIDE_FILES.has(path) || isWeight(path));
+  return files.filter(({ path }) => WANTED.has(path) || isWeight(path));
 }
 
 /** Why files of these names are not what is asked for. */
