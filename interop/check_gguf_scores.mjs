@@ -16,7 +16,7 @@ import { readRows } from "../dist/formats/rows.js";
 import { loadTokenizer } from "../dist/formats/tokenizer.js";
 import { fineTune, resolveTrainOptions } from "../dist/index.js";
 import { openBaseModel } from "../dist/models/base_model.js";
-import { root, tinyPhi } from "./models.mjs";
+import { root } from "./models.mjs";
 
 const ROWS = 50;
 const NEW_TOKENS = 16;
@@ -115,8 +115,8 @@ async function theirs(file, texts, answers) {
 
 const BOUNDS = { f32: { logits: 1e-4, loss: 1e-4 }, f16: { logits: 1e-2, loss: 1e-2 }, q8_0: { loss: 1e-2 } };
 
-async function check(name, model, trainRows, heldOut, { wordsFrom = model, exact = BOUNDS.f32.logits } = {}) {
-  const { adapter, held, texts } = await train(wordsFrom, trainRows, heldOut);
+async function check(name, model, trainRows, heldOut, { exact = BOUNDS.f32.logits } = {}) {
+  const { adapter, held, texts } = await train(model, trainRows, heldOut);
   const { answers, loss } = await ours(model, adapter, held, texts);
   for (const [outtype, bound] of Object.entries(BOUNDS)) {
     const output = join(work, `${name}-${outtype}.gguf`);
@@ -133,8 +133,7 @@ async function check(name, model, trainRows, heldOut, { wordsFrom = model, exact
 
 console.log("| model | type | largest difference of a logit, of the largest | choices equal | loss | llama.cpp's loss |\n|---|---|---|---|---|---|");
 const instructions = (part) => join(root, `assets/instructions/${part}.jsonl`);
-await check("tiny-phi", tinyPhi(work), instructions("train"), instructions("test"), {
-  wordsFrom: join(root, "assets/tiny-phi"),
+await check("tiny-phi", join(root, "assets/tiny-phi"), instructions("train"), instructions("test"), {
   exact: 1e-3,
 });
 const [llamaModel, rows] = process.argv.slice(2);

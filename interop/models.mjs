@@ -1,5 +1,5 @@
 // Model folders with random weights and adapters with random values, and what phinetune itself makes of them.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { planAdapter } from "../dist/adapters/attach.js";
@@ -47,17 +47,6 @@ export async function randomModel(work, name, tokenizer, overrides) {
   writeFileSync(join(folder, "config.json"), JSON.stringify(json));
   for (const file of ["tokenizer.json", "tokenizer_config.json"])
     writeFileSync(join(folder, file), readFileSync(join(root, "test/fixtures/tokenizers", tokenizer, file)));
-  return folder;
-}
-
-/** tiny-phi, whose pre-tokenizer llama.cpp lacks, with one that it has: prompts are given as the ids of the real one. */
-export function tinyPhi(work) {
-  const folder = join(work, "tiny-phi");
-  cpSync(join(root, "assets/tiny-phi"), folder, { recursive: true });
-  const path = join(folder, "tokenizer.json");
-  const json = JSON.parse(readFileSync(path, "utf8"));
-  json.pre_tokenizer = json.pre_tokenizer.pretokenizers[1];
-  writeFileSync(path, JSON.stringify(json));
   return folder;
 }
 

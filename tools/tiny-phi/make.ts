@@ -30,8 +30,8 @@ console.log(`making ${given.documents} documents, instructions and tokenizer in 
 const makeData = fileURLToPath(new URL("make_data.js", import.meta.url));
 execFileSync(process.execPath, [makeData, data, "--documents", given.documents], { stdio: "inherit" });
 mkdirSync(model, { recursive: true });
-for (const name of ["tokenizer.json", "tokenizer_config.json"])
-  copyFileSync(join(data, name), join(model, name));
+copyFileSync(join(data, "corpus_tokenizer.json"), join(model, "tokenizer.json"));
+copyFileSync(join(data, "tokenizer_config.json"), join(model, "tokenizer_config.json"));
 writeFileSync(join(model, "config.json"), `${JSON.stringify(tinyPhiConfig, null, 2)}\n`);
 writeFileSync(
   join(model, "generation_config.json"),
@@ -41,14 +41,9 @@ writeFileSync(
 const trained = await pretrain();
 const assets = { model: join(given.output, "tiny-phi"), rows: join(given.output, "instructions") };
 for (const folder of Object.values(assets)) mkdirSync(folder, { recursive: true });
-for (const name of [
-  "config.json",
-  "generation_config.json",
-  "model.safetensors",
-  "tokenizer.json",
-  "tokenizer_config.json",
-])
+for (const name of ["config.json", "generation_config.json", "model.safetensors", "tokenizer_config.json"])
   copyFileSync(join(pretrained, name), join(assets.model, name));
+copyFileSync(join(data, "tokenizer.json"), join(assets.model, "tokenizer.json"));
 writeFileSync(join(assets.model, "README.md"), modelCard(trained));
 for (const name of ["train.jsonl", "validation.jsonl", "test.jsonl"])
   copyFileSync(join(data, "instructions", name), join(assets.rows, name));

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { alpacaPrompt } from "../../src/data/alpaca.js";
 import { writeCorpus } from "./corpus.js";
 import { writeInstructions } from "./instructions.js";
-import { tokenizerConfig, trainTokenizer } from "./train_bpe.js";
+import { tokenizerConfig, trainTokenizer, withNumbersApart } from "./train_bpe.js";
 
 const SEED = 1;
 const CONTEXT_LENGTH = 512;
@@ -50,7 +50,9 @@ mkdirSync(join(folder, "instructions"), { recursive: true });
 for (const split of ["train", "validation", "test"] as const)
   writeFileSync(join(folder, "instructions", `${split}.jsonl`), lines(rows[split]));
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
-writeFileSync(join(folder, "tokenizer.json"), json(trainTokenizer(tokenizerTexts(), vocabulary)));
+const tokenizer = trainTokenizer(tokenizerTexts(), vocabulary);
+writeFileSync(join(folder, "tokenizer.json"), json(tokenizer));
+writeFileSync(join(folder, "corpus_tokenizer.json"), json(withNumbersApart(tokenizer)));
 writeFileSync(join(folder, "tokenizer_config.json"), json(tokenizerConfig(CONTEXT_LENGTH)));
 writeFileSync(join(folder, "corpus.jsonl"), lines(asRows(writeCorpus(SEED, documents))));
 console.log(

@@ -28,6 +28,6 @@ It was trained from scratch by phinetune itself on ${count(documents)} documents
 
 It is a toy with a purpose: it knows nothing of the real world beyond its word lists, and what it says must not be relied on. It can be made again, byte for byte up to the arithmetic of the processor, with \`npm run make:tiny-phi\`.
 
-The tokenizer is a byte-level BPE trained on the same corpus. \`instructions/\` beside this folder holds instruction rows in Alpaca form, made by the same program. What their answers need to know (the opposite of a word, what an animal eats, a sum) stands somewhere in the corpus, where people ask each other such things: a quarter of the questions, the simplest ones, occur there word for word. No row of the test set occurs in the training set.
+The tokenizer is a byte-level BPE trained on the same corpus, with GPT-2's pre-tokenizer, which every runtime knows. While the corpus was read, numbers were cut off from what stands around them; that differs only where a number follows an empty line or two spaces. \`instructions/\` beside this folder holds instruction rows in Alpaca form, made by the same program. What their answers need to know (the opposite of a word, what an animal eats, a sum) stands somewhere in the corpus, where people ask each other such things: a quarter of the questions, the simplest ones, occur there word for word. No row of the test set occurs in the training set.
 `;
 }
