@@ -70,8 +70,9 @@ function asRow(value: unknown, path: string, line: number, unit: "line" | "row")
 const MAX_SIZE = 2 ** 31 - 1;
 
 /**
- * Rows of a JSON file: a list of objects, an object with one field that is such a list, or (as many data sets
- * are named) JSON Lines. The bytes are held in memory, the rows are parsed one by one. `line` is the index from 1.
+ * Rows of a JSON file: a list of objects, an object with one field that is such a list, an object of columns (lists of
+ * one length), or (as many data sets are named) JSON Lines. The bytes are held in memory, the rows are parsed one by
+ * one. `line` is the index from 1.
  */
 export async function* readJsonRows(path: string): AsyncGenerator<Row | Fault> {
   const { size } = await stat(path);
@@ -119,7 +120,7 @@ function* readList(bytes: Buffer, start: number, path: string): Generator<Row | 
   return undefined;
 }
 
-/** `{"version": "1.0", "data": [...]}`: the rows of the only field that is a list. */
+/** `{"version": "1.0", "data": [{…}, …]}`: the rows of the only list of objects; `{"a": [1, …], "b": [2, …]}`: columns. */
 function* readWrappedList(bytes: Buffer, start: number, path: string): Generator<Row | Fault> {
   if (findJsonFault(bytes)) {
     yield syntaxFault(bytes, path);
@@ -134,20 +135,55 @@ function* readWrappedList(bytes: Buffer, start: number, path: string): Generator
     starts.set(name, valueStart);
     at = skipSpace(bytes, skipSpace(bytes, skipValue(bytes, valueStart)) + 1);
   }
-  const names = [...starts.keys()];
-  const lists = names.filter((name) => bytes[starts.get(name)!] === OPEN_BRACKET);
-  const [list] = lists;
-  if (list !== undefined && lists.length === 1) yield* readList(bytes, starts.get(list)!, path);
+  const lists = [...starts].filter(([, at]) => bytes[at] === OPEN_BRACKET);
+  const ofObjects = lists.filter(([, at]) => bytes[skipSpace(bytes, at + 1)] === OPEN_BRACE);
+  const [rows] = ofObjects.length > 0 ? ofObjects : lists.filter(([, at]) => isEmptyList(bytes, at));
+  if (rows !== undefined && lists.length === 1) yield* readList(bytes, rows[1], path);
+  else if (lists.length > 0 && ofObjects.length === 0) yield* readColumns(bytes, lists, path);
   else {
     yield {
       code: "data",
       what:
         lists.length === 0
-          ? `the file holds one object (${names.join(", ")}) without a list of rows`
-          : `the file holds an object with ${lists.length} lists (${lists.join(", ")}); which one has the rows is not clear`,
+          ? `the file holds one object (${[...starts.keys()].join(", ")}) without a list of rows`
+          : `the file holds an object with ${lists.length} lists (${lists.map(([name]) => name).join(", ")}); which one has the rows is not clear`,
       where: path,
       fix: "write the rows as one list of objects, [{…}, {…}], or as JSON Lines (.jsonl)",
     };
+  }
+}
+
+const isEmptyList = (bytes: Buffer, start: number): boolean =>
+  bytes[skipSpace(bytes, start + 1)] === CLOSE_BRACKET;
+
+/** Rows of lists that stand side by side, each with its name and where it starts; the JSON is known to be valid. */
+function* readColumns(
+  bytes: Buffer,
+  lists: readonly (readonly [name: string, start: number])[],
+  path: string,
+): Generator<Row | Fault> {
+  /** The next element of each column; undefined at its end. */
+  const next = (at: number) => (bytes[at] === CLOSE_BRACKET ? undefined : at);
+  let places = lists.map(([, start]) => next(skipSpace(bytes, start + 1)));
+  for (let line = 1; ; line++) {
+    const ended = lists.filter((_, column) => places[column] === undefined);
+    if (ended.length === lists.length) return;
+    if (ended.length > 0) {
+      const longer = lists.find((_, column) => places[column] !== undefined)!;
+      const what = `the columns have different lengths: ${ended[0]![0]} ends after ${line - 1}, ${longer[0]} goes on`;
+      yield { code: "data", what, where: path };
+      return;
+    }
+    const fields: Record<string, unknown> = {};
+    places = lists.map(([name], column) => {
+      const at = places[column]!;
+      const end = skipValue(bytes, at);
+      const value = tryParse(bytes.subarray(at, end));
+      Object.defineProperty(fields, name, { value, enumerable: true, configurable: true, writable: true });
+      const comma = skipSpace(bytes, end);
+      return bytes[comma] === COMMA ? skipSpace(bytes, comma + 1) : undefined;
+    });
+    yield { source: path, line, fields };
   }
 }
 

@@ -62,6 +62,17 @@ describe("JSON", () => {
     expect(await fieldsOf(fileWith(".json", '{"a":1}\n{"a":2}\n'))).toEqual([{ a: 1 }, { a: 2 }]);
   });
 
+  test("columns, beside fields that are no lists", async () => {
+    const columns = { version: 2, ids: [[1, 2], [3]], text: ["x", null] };
+    const text = JSON.stringify(columns, null, 1);
+    expect(await fieldsOf(fileWith(".json", text))).toEqual(
+      [0, 1].map((i) => ({ ids: columns.ids[i], text: columns.text[i] })),
+    );
+    expect(await fieldsOf(fileWith(".json", '{"text": ["a", "b"]}'))).toEqual([{ text: "a" }, { text: "b" }]);
+    const [odd] = await fieldsOf(fileWith(".json", '{"__proto__": [1]}'));
+    expect(Object.keys(odd!)).toEqual(["__proto__"]);
+  });
+
   test("any values, in any layout", () =>
     fc.assert(
       fc.asyncProperty(
@@ -103,9 +114,11 @@ describe("JSON", () => {
     ["7", ["a row must be an object with named fields, this is a number · row 1"]],
     ['{"a": 1, "b": "x"}', ["the file holds one object (a, b) without a list of rows · "]],
     [
-      '{"train": [], "test": []}',
+      '{"train": [{}], "test": []}',
       ["the file holds an object with 2 lists (train, test); which one has the rows is not clear · "],
     ],
+    ['{"a": [1, 2], "b": [1]}', ["the columns have different lengths: b ends after 1, a goes on · "]],
+    ['{"a": [], "b": []}', ["the file holds no rows · "]],
     ['{"data": [{"a": 1}], "x": }', ['not valid JSON: a value is expected, not "}" · line 1, column 27']],
     ['{\n"a": 1}\n{"a": 2}', ['not valid JSON: unexpected "{" after the value · line 3, column 1']],
     ["", ["the file holds no rows · "]],
