@@ -173,7 +173,7 @@ async function* train(given: Training): AsyncGenerator<TrainEvent> {
 /** What is known before the first step. */
 function introduction(
   { model, dataset }: TrainOptions,
-  { base, subject, data, packing, loop }: PreparedRun,
+  { base, subject, data, warnings, packing, loop }: PreparedRun,
 ): readonly TrainEvent[] {
   const { trainable, all } = countParameters(base, subject.trained.plan);
   return [
@@ -192,7 +192,7 @@ function introduction(
       steps_per_epoch: loop.stepsPerEpoch,
       num_train_epochs: loop.schedule.totalSteps / loop.stepsPerEpoch,
     },
-    ...data.warnings.map((message) => ({ type: "warned", message }) as const),
+    ...warnings.map((message) => ({ type: "warned", message }) as const),
   ];
 }
 

@@ -80,7 +80,7 @@ export async function planRun(
   if (resumeFromCheckpoint) findCheckpoint(resumeFromCheckpoint, outputDir);
   else checkRunFolder(outputDir, { overwrite });
   const run = await prepared(options, tell, control);
-  const { base, tokenizer, subject, data, questions, packing, loop, estimate } = run;
+  const { base, tokenizer, subject, data, warnings, questions, packing, loop, estimate } = run;
   const { trained } = subject;
   const { trainable, all } = countParameters(base, trained.plan);
   let { parts } = estimate;
@@ -141,7 +141,7 @@ export async function planRun(
       machine_available: machine.available,
     },
     time: calibration ? timeOf({ calibration, answering }, run, schedule, options) : null,
-    warnings: [...data.warnings, ...adviceOn(parts, machine)],
+    warnings: [...warnings, ...adviceOn(parts, machine)],
   };
 }
 

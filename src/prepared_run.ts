@@ -24,6 +24,8 @@ export interface PreparedRun {
   readonly tokenizer: Tokenizer | undefined;
   readonly subject: Subject;
   readonly data: TrainingData;
+  /** What of the adapter and the rows may not be meant so. */
+  readonly warnings: readonly string[];
   /** Held-out rows that are answered at evaluations. */
   readonly questions: readonly AskedQuestion[];
   /** Undefined where rows are not packed. */
@@ -65,7 +67,8 @@ export async function* prepareRun(
   const answers = answerBatches(questions, options);
   const estimate = estimateMemory({ base, plan, rows, held, packedLength, answers, options, before });
   if (options.memoryCheck) refuseHopeless(estimate.parts, machineMemory());
-  return { base, tokenizer, subject, data, questions, packing, loop, estimate };
+  const warnings = [...subject.warnings, ...data.warnings];
+  return { base, tokenizer, subject, data, warnings, questions, packing, loop, estimate };
 }
 
 /** The progress of a transfer as events of a run. */

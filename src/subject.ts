@@ -14,6 +14,8 @@ import { loraConfigOf } from "./train/settings.js";
 
 export interface Subject {
   readonly trained: Trained;
+  /** What its owner should know of it. */
+  readonly warnings: readonly string[];
   /** Writes the product. */
   save(folder: string): Promise<void>;
   /** Writes the values to the last bit, for a checkpoint. */
@@ -32,6 +34,7 @@ async function wholeModel({ seed, saveDtype }: TrainOptions, base: BaseModel): P
   const values = await initialValues(base, plan, seed);
   return {
     trained: { plan, values },
+    warnings: [],
     save: (folder) => saveModel(folder, base, values, saveDtype),
     saveExactly: (folder) => saveModel(folder, base, values, "float32"),
     async load(folder) {
@@ -44,13 +47,14 @@ async function wholeModel({ seed, saveDtype }: TrainOptions, base: BaseModel): P
 }
 
 async function adapterOf(options: TrainOptions, base: BaseModel): Promise<Subject> {
-  const { raw, ...adapter } =
+  const { raw, unmatched, ...adapter } =
     options.adapter === undefined
       ? await newAdapter(options, base)
       : await loadPeftAdapter(options.adapter, base);
   const save = (folder: string) => savePeftAdapter(folder, adapter, options.model, raw);
   return {
     trained: adapter,
+    warnings: unmatched.map(({ what }) => `the adapter's configuration has what its base has not: ${what}`),
     save,
     saveExactly: save,
     load: async (folder) => (await loadPeftAdapter(folder, base)).values,
@@ -59,5 +63,5 @@ async function adapterOf(options: TrainOptions, base: BaseModel): Promise<Subjec
 
 async function newAdapter(options: TrainOptions, base: BaseModel) {
   const plan = planAdapter(base, loraConfigOf(options));
-  return { plan, values: await initialValues(base, plan, options.seed), raw: {} };
+  return { plan, values: await initialValues(base, plan, options.seed), raw: {}, unmatched: [] };
 }

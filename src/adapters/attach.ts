@@ -3,20 +3,23 @@ import type { BaseModel } from "../models/base_model.js";
 import { parametersOf } from "../models/family.js";
 import type { LoraConfig } from "./config.js";
 import { lora } from "./lora.js";
-import { matchSavedModules, matchTargets } from "./match.js";
+import { matchSavedModules, matchTargets, type OnUnmatched } from "./match.js";
 import type { Target } from "./method.js";
 import type { AdapterPlan, TrainableParameter } from "./plan.js";
 
 const PREFIX = "base_model.model.";
 
-/** Decides what is trained. @throws where the configuration names what the model does not have. */
-export function planAdapter(base: BaseModel, config: LoraConfig): AdapterPlan {
+/**
+ * Decides what is trained.
+ * @param onUnmatched takes what the configuration names and the model does not have, which is else an error
+ */
+export function planAdapter(base: BaseModel, config: LoraConfig, onUnmatched?: OnUnmatched): AdapterPlan {
   const method = lora;
   const targets = new Map<string, Target>();
-  for (const module of matchTargets(base.modules, config, base.family.loraTargets)) {
+  for (const module of matchTargets(base.modules, config, base.family.loraTargets, onUnmatched)) {
     if (module.kind !== "norm") targets.set(module.path, method.target(module, config));
   }
-  const saved = new Set(matchSavedModules(base.modules, config).map(({ path }) => path));
+  const saved = new Set(matchSavedModules(base.modules, config, onUnmatched).map(({ path }) => path));
   const parameters: TrainableParameter[] = [];
   for (const module of base.modules) {
     const target = targets.get(module.path);

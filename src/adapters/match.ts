@@ -1,4 +1,4 @@
-// Module paths and a LoRA configuration -> which modules are targeted, with PEFT's rules, and strictly: a name that matches nothing is an error.
+// Module paths and a LoRA configuration -> which modules are targeted, with PEFT's rules; a name that matches nothing is an error, unless the caller takes it.
 // Source: https://github.com/huggingface/peft/blob/main/src/peft/tuners/tuners_utils.py (check_target_module_exists)
 import { type Fault, failIfAny, nearest } from "../errors.js";
 import { type Module, OUTPUT_HEAD } from "../models/family.js";
@@ -30,14 +30,21 @@ function enclosing(path: string): string[] {
   return parts.map((_, i) => parts.slice(0, parts.length - i).join("."));
 }
 
+/** Takes what a configuration names and the model does not have; PEFT passes over it in silence. */
+export type OnUnmatched = (fault: Fault) => void;
+
 /** Modules trained whole: those at or below a path that ends with a name of `modules_to_save`. */
-export function matchSavedModules(modules: readonly Module[], config: LoraConfig): readonly Module[] {
+export function matchSavedModules(
+  modules: readonly Module[],
+  config: LoraConfig,
+  onUnmatched?: OnUnmatched,
+): readonly Module[] {
   const faults: Fault[] = [];
+  const miss = onUnmatched ?? ((fault: Fault) => void faults.push(fault));
   const isSaved = (module: Module, name: string) =>
     enclosing(module.path).some((path) => path.endsWith(name));
   for (const name of config.modulesToSave) {
-    if (!modules.some((module) => isSaved(module, name)))
-      faults.push(unmatched("modules_to_save", name, modules));
+    if (!modules.some((module) => isSaved(module, name))) miss(unmatched("modules_to_save", name, modules));
   }
   failIfAny(faults);
   return modules.filter((module) => config.modulesToSave.some((name) => isSaved(module, name)));
@@ -46,14 +53,17 @@ export function matchSavedModules(modules: readonly Module[], config: LoraConfig
 /**
  * Modules that get an adapter.
  * @param defaults the family's target modules, used when the configuration names none.
+ * @param onUnmatched where it is given, only a configuration that matches no module at all is an error
  * @throws with all names, layers and patterns that match nothing.
  */
 export function matchTargets(
   modules: readonly Module[],
   config: LoraConfig,
   defaults: readonly string[],
+  onUnmatched?: OnUnmatched,
 ): readonly Module[] {
   const faults: Fault[] = [];
+  const miss = onUnmatched ?? ((fault: Fault) => void faults.push(fault));
   const { excludeModules, layersToTransform, layersPattern } = config;
   const wanted = config.targetModules ?? defaults;
   const adaptable = modules.filter(({ kind }) => kind !== "norm");
@@ -67,7 +77,7 @@ export function matchTargets(
     (Array.isArray(excludeModules) && excludeModules.some((name) => endsWith(path, name))) ||
     saved.some((regex) => regex.test(path));
   const candidates = adaptable.filter(({ path }) => !excluded(path));
-  const inLayers = layerFilter(layersToTransform, layersPattern, modules, faults);
+  const inLayers = layerFilter(layersToTransform, layersPattern, modules, faults, miss);
 
   let targets: readonly Module[];
   if (typeof wanted === "string" && wanted.toLowerCase() === "all-linear") {
@@ -84,29 +94,28 @@ export function matchTargets(
     }
     const regex = fullMatch(wanted, "target_modules", faults);
     targets = candidates.filter(({ path }) => regex.test(path));
-    if (targets.length === 0 && faults.length === 0)
-      faults.push(unmatched("target_modules", wanted, adaptable));
+    if (targets.length === 0 && faults.length === 0) miss(unmatched("target_modules", wanted, adaptable));
   } else {
     // A whole path is taken whatever layers_to_transform says.
     const matches = (path: string, name: string) =>
       path === name || (path.endsWith(`.${name}`) && inLayers(path));
     for (const name of wanted) {
       if (!adaptable.some(({ path }) => matches(path, name)))
-        faults.push(unmatched("target_modules", name, adaptable));
+        miss(unmatched("target_modules", name, adaptable));
     }
     targets = candidates.filter(({ path }) => wanted.some((name) => matches(path, name)));
   }
   if (targets.length === 0 && faults.length === 0) {
     faults.push({
       code: "adapter",
-      what: "exclude_modules and modules_to_save leave no module for the adapter",
+      what: "target_modules, exclude_modules and modules_to_save leave no module for the adapter",
       fix: "exclude less",
     });
   }
   if (typeof excludeModules !== "string") {
     for (const name of excludeModules ?? []) {
       if (!adaptable.some(({ path }) => endsWith(path, name)))
-        faults.push(unmatched("exclude_modules", name, adaptable));
+        miss(unmatched("exclude_modules", name, adaptable));
     }
   }
   for (const option of ["rankPattern", "alphaPattern"] as const) {
@@ -116,9 +125,8 @@ export function matchTargets(
         option === "rankPattern" ? "rank_pattern" : "alpha_pattern",
         faults,
       );
-      if (faults.length === 0 && !targets.some(({ path }) => regex.test(path))) {
-        faults.push(unmatched(option === "rankPattern" ? "rank_pattern" : "alpha_pattern", pattern, targets));
-      }
+      if (faults.length === 0 && !targets.some(({ path }) => regex.test(path)))
+        miss(unmatched(option === "rankPattern" ? "rank_pattern" : "alpha_pattern", pattern, targets));
     }
   }
   failIfAny(faults);
@@ -140,6 +148,7 @@ function layerFilter(
   patterns: readonly string[] | undefined,
   modules: readonly Module[],
   faults: Fault[],
+  miss: OnUnmatched,
 ): (path: string) => boolean {
   if (!layers || layers.length === 0) return () => true;
   const regexes = patterns?.length
@@ -158,7 +167,7 @@ function layerFilter(
   for (const layer of layers) {
     if (!existing.has(layer)) {
       const count = [...existing].filter((index) => index !== undefined).length;
-      faults.push({
+      miss({
         code: "adapter",
         what: `layers_to_transform names layer ${layer}; the model has layers 0 to ${count - 1}`,
       });

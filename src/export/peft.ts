@@ -198,13 +198,20 @@ export async function readPeftConfig(
   return { config, raw };
 }
 
-/** Reads a PEFT folder for a base model. @throws with every tensor that is missing, left over or of another shape. */
-export async function loadPeftAdapter(
-  folder: string,
-  base: BaseModel,
-): Promise<Adapter & { readonly raw: Readonly<Record<string, unknown>> }> {
+/** An adapter as it was found: all keys of its configuration, and what of it the base does not have. */
+export interface LoadedAdapter extends Adapter {
+  readonly raw: Readonly<Record<string, unknown>>;
+  readonly unmatched: readonly Fault[];
+}
+
+/**
+ * Reads a PEFT folder for a base model. Names and patterns that match nothing are kept: the tensors say what is adapted.
+ * @throws with every tensor that is missing, left over or of another shape.
+ */
+export async function loadPeftAdapter(folder: string, base: BaseModel): Promise<LoadedAdapter> {
   const { config, raw } = await readPeftConfig(folder);
-  const plan = planAdapter(base, config);
+  const unmatched: Fault[] = [];
+  const plan = planAdapter(base, config, (fault) => unmatched.push({ ...fault, where: folder }));
   const file = await openSafetensors(join(folder, TENSORS));
   const faults: Fault[] = [];
   const values = new Map<string, Float32Array>();
@@ -246,7 +253,7 @@ export async function loadPeftAdapter(
       ...faults,
     ]);
   }
-  return { plan, values, raw };
+  return { plan, values, raw, unmatched };
 }
 
 /**

@@ -74,6 +74,29 @@ describe("a PEFT folder", () => {
     expect(JSON.parse(readFileSync(path, "utf8")).future_key).toEqual({ a: 1 });
   });
 
+  it("may name what its base does not have, as PEFT saves it; the names are told", async () => {
+    const { folder, adapter, base } = await createAdapter("phi", { targetModules: ["q_proj", "fc1"] });
+    const path = join(folder, "adapter_config.json");
+    const config = JSON.parse(readFileSync(path, "utf8"));
+    const names = { target_modules: ["q_proj", "Wqkv", "fc1"], exclude_modules: ["c_attn"] };
+    const patterns = { rank_pattern: { v_proj: 2 }, alpha_pattern: { dense: 9 }, modules_to_save: ["score"] };
+    writeFileSync(path, JSON.stringify({ ...config, ...names, ...patterns, layers_to_transform: [0, 1, 7] }));
+    const loaded = await loadPeftAdapter(folder, base);
+    expect([...loaded.plan.targets.keys()]).toEqual([...adapter.plan.targets.keys()]);
+    expect(loaded.unmatched.map(({ what }) => what.split(/ matches|; the/)[0])).toEqual([
+      "layers_to_transform names layer 7",
+      'target_modules: "Wqkv"',
+      'exclude_modules: "c_attn"',
+      'rank_pattern: "v_proj"',
+      'alpha_pattern: "dense"',
+      'modules_to_save: "score"',
+    ]);
+    for (const wanted of [["Wqkv"], ".*Wqkv"]) {
+      writeFileSync(path, JSON.stringify({ ...config, target_modules: wanted }));
+      await expect(loadPeftAdapter(folder, base)).rejects.toThrow(/leave no module for the adapter/);
+    }
+  });
+
   it("is refused on a base of other sizes, with every tensor that differs", async () => {
     const { folder } = await createAdapter("llama", {});
     const other = await openBaseModel(await createTinyModel("llama", { overrides: { hidden_size: 32 } }));

@@ -18,7 +18,10 @@ import {
   WAYS,
 } from "./case_files.js";
 
-/** Largest accepted differences; see the README of the golden cases. */
+/**
+ * Largest accepted differences; see the README of the golden cases. Where float32 itself is further from float64 than
+ * that is made for, `noiseFactor` times that distance.
+ */
 const TOLERANCE = {
   logits: 2e-5,
   loss: 1e-6,
@@ -75,16 +78,20 @@ export function checkCase(folder: string, name: string, output: string): void {
         inputs: join(folder, "inputs.json"),
         output: join(output, `${name}.safetensors`),
       });
+      const { noiseFactor } = TOLERANCE;
+      const { fp32_noise: noise } = expectedJson;
       for (const key of ["logits", "logits_base"]) {
         const wanted = expected.get(key);
         if (!wanted) continue;
         const vocabSize = wanted.length / attentionMask.length;
         const isReal = (i: number) => attentionMask[Math.trunc(i / vocabSize)] === 1;
         expect(largestDifference(toFloat32(tensors.get(key)!), wanted, isReal), key).toBeLessThan(
-          TOLERANCE.logits,
+          Math.max(TOLERANCE.logits, noiseFactor * noise.logits),
         );
       }
-      expect(Math.abs(loss! - expected.get("loss")![0]!)).toBeLessThanOrEqual(TOLERANCE.loss);
+      expect(Math.abs(loss! - expected.get("loss")![0]!)).toBeLessThanOrEqual(
+        Math.max(TOLERANCE.loss, noiseFactor * Math.max(noise.loss, noise.train_loss)),
+      );
       const gradients = [...expected.keys()].filter((key) => key.startsWith("grad/"));
       expect(gradients.length).toBeGreaterThan(0);
       expect([...tensors.keys()].filter((key) => key.startsWith("grad/")).sort()).toEqual(gradients.sort());

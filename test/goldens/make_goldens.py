@@ -2,6 +2,7 @@
 
     python test/goldens/make_goldens.py small [OUT]     the committed cases, into test/goldens/cases
     python test/goldens/make_goldens.py full OUT [NAME …]      all cases in full form (hidden size 48, with merged/)
+    python test/goldens/make_goldens.py random OUT SEED COUNT  cases drawn at random, in full form
     python test/goldens/make_goldens.py matching [OUT]  which modules PEFT adapts, or why it refuses: matching.json
     python test/goldens/make_goldens.py check DIR …     computes existing cases again and compares
 
@@ -283,6 +284,11 @@ def main() -> None:
         make(Path(arguments[0]) if arguments else here / "cases", SMALL, COMMITTED, full=False)
     elif command == "full":
         make(Path(arguments[0]), FULL, arguments[1:] or list(CASES), full=True)
+    elif command == "random":
+        from random_cases import draw_cases
+
+        CASES.update(drawn := draw_cases(int(arguments[1]), int(arguments[2])))
+        make(Path(arguments[0]), FULL, list(drawn), full=True)
     elif command == "matching":
         from matching_probes import write_matching
 
