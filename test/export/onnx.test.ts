@@ -222,13 +222,16 @@ async function roundedModel(model: string, bits: 4 | 8): Promise<string> {
 }
 
 function unpackBlocks(values: Float32Array, columns: number, bits: 4 | 8): void {
-  const { numbers, scales } = roundBlocks(values, columns, bits, "float32");
+  const { numbers, zeros, scales } = roundBlocks(values, columns, bits, "float32");
   const blocks = Math.ceil(columns / BLOCK);
+  const zeroBytes = Math.ceil((blocks * bits) / 8);
+  const number = (bytes: Uint8Array, from: number, at: number) =>
+    bits === 8 ? bytes[from + at]! : (bytes[from + (at >> 1)]! >> (4 * (at % 2))) & 15;
   for (const i of values.keys()) {
-    const block = Math.trunc(i / columns) * blocks + Math.trunc((i % columns) / BLOCK);
-    const at = block * BLOCK + ((i % columns) % BLOCK);
-    const q = bits === 8 ? numbers[at]! - 128 : ((numbers[at >> 1]! >> (4 * (at % 2))) & 15) - 8;
-    values[i] = scales[block]! * q;
+    const [row, column] = [Math.trunc(i / columns), i % columns];
+    const block = Math.trunc(column / BLOCK);
+    const q = number(numbers, 0, (row * blocks + block) * BLOCK + (column % BLOCK));
+    values[i] = scales[row * blocks + block]! * (q - number(zeros, row * zeroBytes, block));
   }
 }
 

@@ -39,7 +39,7 @@ const WITHOUT_GRADIENT: Readonly<Record<string, readonly number[]>> = {
   int8SoftmaxProduct: [0, 1, 2, 3, 4, 5],
   dequantizeNf4: [0, 1, 2, 3, 4],
   nf4Linear: [1, 2, 3, 4, 5],
-  blockLinear: [0, 1, 2],
+  blockLinear: [0, 1, 2, 3],
   keepLast: [0, 1],
 };
 

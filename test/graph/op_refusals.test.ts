@@ -68,10 +68,10 @@ const refusals: readonly (readonly [string, () => unknown, string])[] = [
     () =>
       blockLinear(
         x("N", 48),
-        { numbers: of("uint8", 8, 1, 16), scales: x(8, 2), bits: 4, block: 32 },
+        { numbers: of("uint8", 8, 1, 16), zeros: of("uint8", 8, 1), scales: x(8, 2), bits: 4, block: 32 },
         undefined,
       ),
-    "blockLinear cannot take float32[N,48], uint8[8,1,16], float32[8,2]",
+    "blockLinear cannot take float32[N,48], uint8[8,1,16], uint8[8,1], float32[8,2]",
   ],
   ["expand to a smaller size", () => expand(x(2, 3), [2, 1]), "expand cannot take float32[2,3]"],
   ["expand to another symbol", () => expand(x("B", 1), ["T", 3]), "a shape that broadcasts to [T,3]"],

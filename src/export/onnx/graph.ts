@@ -9,7 +9,7 @@ import type { BaseModel, LinearStorage } from "../../models/base_model.js";
 import { OUTPUT_HEAD } from "../../models/family.js";
 import { BLOCK } from "./blocks.js";
 import type { OnnxDtype } from "./forms.js";
-import { NUMBERS, SCALES } from "./weights.js";
+import { NUMBERS, SCALES, ZEROS } from "./weights.js";
 
 /** What sizes are called in the model's inputs and outputs, as optimum calls them. */
 export const SYMBOLS: Readonly<Record<string, string>> = {
@@ -81,7 +81,17 @@ function roundedStorage(
     name: `blocks of ${bits} bits`,
     paths: new Set(base.modules.flatMap(({ kind, path }) => (kind === "linear" ? [path] : []))),
     linear: (x, path, bias) =>
-      blockLinear(x, { numbers: part(path, NUMBERS), scales: part(path, SCALES), bits, block: BLOCK }, bias),
+      blockLinear(
+        x,
+        {
+          numbers: part(path, NUMBERS),
+          zeros: part(path, ZEROS),
+          scales: part(path, SCALES),
+          bits,
+          block: BLOCK,
+        },
+        bias,
+      ),
     embedding: (ids, path) => {
       const numbers = cast(gather(part(path, NUMBERS), ids), "float32"); // [N, blocks, block]
       const rows = mul(numbers, gather(part(path, SCALES), ids));

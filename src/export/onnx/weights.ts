@@ -19,8 +19,9 @@ export interface StoredTensor {
   readonly bytes: () => Promise<Uint8Array>;
 }
 
-/** What a rounded layer's two tensors are called. */
+/** What the tensors of a rounded layer are called. */
 export const NUMBERS = "_numbers";
+export const ZEROS = "_zeros";
 export const SCALES = "_scales";
 
 /** The tensors of a model, a tied head once where embedding and head have the same form. */
@@ -43,13 +44,14 @@ export function storedTensors(
       const values = () => valuesOf(base, adapters, name, isTied);
       const [rows, columns] = [shape[0]!, shape[1] ?? 1];
       if (shape.length === 2 && bits !== undefined && module.kind === "linear") {
-        const round = once(async () => roundBlocks(await values(), columns, bits, floats));
+        const round = inTurn(3, async () => roundBlocks(await values(), columns, bits, floats));
         const blocks = Math.ceil(columns / BLOCK);
         const scales = [rows, blocks];
         put(name + NUMBERS, "U8", [rows, blocks, (BLOCK * bits) / 8], async () => (await round()).numbers);
+        put(name + ZEROS, "U8", [rows, Math.ceil((blocks * bits) / 8)], async () => (await round()).zeros);
         put(name + SCALES, wide, scales, async () => floatsOf(name, (await round()).scales, wide, scales));
       } else if (shape.length === 2 && bits !== undefined) {
-        const round = once(async () => roundTable(await values(), columns, floats));
+        const round = inTurn(2, async () => roundTable(await values(), columns, floats));
         const size = tableBlock(columns);
         const scales = [rows, columns / size, 1];
         put(name + NUMBERS, "I8", [rows, columns / size, size], async () => bytesOf((await round()).numbers));
@@ -91,16 +93,14 @@ async function valuesOf(
   return merged ?? toFloat32(await readTensor(base.tensors.get(baseTensorName(base, name))!));
 }
 
-/** Keeps what was made until it has been taken twice: a layer's numbers and scales are written one after the other. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
+/** Keeps what was made until it has been taken so often: the tensors of a layer are written one after the other. */
+function inTurn<T>(times: number, make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
+  let left = 0;
   return () => {
-    if (made === undefined) {
-      made = make();
-      return made;
-    }
+    if (made === undefined) [made, left] = [make(), times];
     const known = made;
-    made = undefined;
+    if (--left === 0) made = undefined;
     return known;
   };
 }

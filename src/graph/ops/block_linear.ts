@@ -1,4 +1,4 @@
-// Linear layer on a weight whose rows are rounded to 4 or 8 bits in blocks, each with a scale of its own.
+// Linear layer on a weight whose rows are rounded to 4 or 8 bits in blocks, each with a scale and a zero of its own.
 // Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md (MatMulNBits)
 
 import { apply, failShape, type Op, type Value } from "../value.js";
@@ -15,8 +15,10 @@ const INT8_INPUTS = 4;
 
 /** A weight [out, in] in blocks of neighbouring inputs. */
 export interface BlockWeight {
-  /** uint8 [out, blocks, block · bits / 8]: numbers from 0, whose zero is half their range; two of 4 bits a byte, low first. */
+  /** uint8 [out, blocks, block · bits / 8]: numbers from 0; two of 4 bits a byte, low first. */
   readonly numbers: Value;
+  /** uint8 [out, ⌈blocks · bits / 8⌉]: what stands for zero in each block. */
+  readonly zeros: Value;
   /** [out, blocks] */
   readonly scales: Value;
   readonly bits: BlockBits;
@@ -24,11 +26,11 @@ export interface BlockWeight {
   readonly block: number;
 }
 
-// y[n, o] = Σ x[n, i]·s[o, i/block]·(q[o, i] − zero) + b[o]. Such a layer is only ever exported: nothing is trained before it.
+// y[n, o] = Σ x[n, i]·s[o, i/block]·(q[o, i] − zero[o, i/block]) + b[o]. Such a layer is only ever exported: nothing is trained before it.
 export const blockLinearOp: Op = {
   name: "blockLinear",
   infer: (inputs, { bits, block }) => {
-    const [x, numbers, scales, bias] = inputs;
+    const [x, numbers, zeros, scales, bias] = inputs;
     const [rows, size] = x!.shape;
     const [out, blocks, bytes] = numbers!.shape;
     const fits =
@@ -36,23 +38,25 @@ export const blockLinearOp: Op = {
       numbers!.dtype === "uint8" &&
       blocks === Math.ceil((size as number) / (block as number)) &&
       bytes === ((block as number) * (bits as number)) / 8 &&
+      zeros!.dtype === "uint8" &&
+      zeros!.shape.join() === `${out},${Math.ceil((blocks * (bits as number)) / 8)}` &&
       scales!.shape.join() === `${out},${blocks}` &&
       (!bias || bias.shape.join() === `${out}`);
     if (!fits)
       failShape(
         "blockLinear",
         inputs,
-        `x [N,I], uint8 [O,blocks,bytes] in blocks of ${block} numbers of ${bits} bits, scales [O,blocks], and perhaps a bias [O]`,
+        `x [N,I], uint8 [O,blocks,bytes] in blocks of ${block} numbers of ${bits} bits, uint8 zeros [O,bytes], scales [O,blocks], and perhaps a bias [O]`,
       );
     return [{ dtype: x!.dtype, shape: [rows!, out!] }];
   },
-  vjp: [null, null, null, (g, { inputs: [, , , bias] }) => reduceTo(g, bias!.shape)],
-  onnx: (emit, [x, numbers, scales, bias], outputs, { inputs, attributes }) => {
+  vjp: [null, null, null, null, (g, { inputs: [, , , , bias] }) => reduceTo(g, bias!.shape)],
+  onnx: (emit, [x, numbers, zeros, scales, bias], outputs, { inputs, attributes }) => {
     const [K, N] = [inputs[0]!.shape[1] as number, inputs[1]!.shape[0] as number];
     const { bits, block } = attributes as { bits: number; block: number };
     const product = bias === undefined ? outputs : [emit.fresh("product")];
     const sizes = { K, N, bits, block_size: block, accuracy_level: INT8_INPUTS };
-    emit.node("MatMulNBits", [x!, numbers!, scales!], product, sizes, "com.microsoft");
+    emit.node("MatMulNBits", [x!, numbers!, scales!, zeros!], product, sizes, "com.microsoft");
     if (bias !== undefined) emit.node("Add", [product[0]!, bias], outputs);
   },
 };
@@ -60,8 +64,8 @@ export const blockLinearOp: Op = {
 /** x·Wᵀ + b for a rounded W. @param x [N, in] */
 export function blockLinear(
   x: Value,
-  { numbers, scales, bits, block }: BlockWeight,
+  { numbers, zeros, scales, bits, block }: BlockWeight,
   bias: Value | undefined,
 ): Value {
-  return apply(blockLinearOp, [x, numbers, scales, ...(bias ? [bias] : [])], { bits, block });
+  return apply(blockLinearOp, [x, numbers, zeros, scales, ...(bias ? [bias] : [])], { bits, block });
 }
