@@ -92,12 +92,13 @@ export const commands: { readonly [Command in CommandName]: CommandEntry<Command
     load: async () => (await import("./merge.js")).runMerge,
   },
   export: {
-    summary: "write a model or an adapter for llama.cpp (GGUF)",
+    summary: "write a model or an adapter for llama.cpp, transformers.js or MLX",
     about:
-      "Writes the base, with an adapter worked in where one is given, as one GGUF file with its tokenizer and chat template; or, with --what adapter, the adapter alone, to be loaded onto the exported base. What llama.cpp would not compute alike is refused.",
+      "Writes the base, with an adapter worked in where one is given: as one GGUF file with its tokenizer and chat template, or as the ONNX folder that transformers.js loads. An adapter alone goes onto an exported base: --what adapter for llama.cpp, --format mlx for mlx-lm. What the other program would not compute alike is refused.",
     examples: [
       "phinetune export --model microsoft/phi-1_5 --adapter runs/phi --outtype q8_0 --output phi.gguf",
       "phinetune export --model microsoft/phi-1_5 --adapter runs/phi --what adapter --output phi-lora.gguf",
+      "phinetune export --model microsoft/phi-1_5 --adapter runs/phi --format onnx --dtype q4 --output phi-onnx",
     ],
     load: async () => (await import("./export.js")).runExport,
   },
