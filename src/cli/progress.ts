@@ -110,7 +110,9 @@ export function createProgress(output: Output, { loggingSteps, interval = 80 }: 
           return note(`${output.paint("warning:", "yellow")} ${event.message}`);
         case "saved":
           erase();
-          return note(`saved ${event.path} after step ${event.step}`);
+          return note(
+            `saved ${event.path === "." ? "to the output folder" : event.path} after step ${event.step}`,
+          );
         case "failed":
         case "finished":
           return erase();

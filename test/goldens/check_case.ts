@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadPeftAdapter } from "../../src/export/peft.js";
 import { toFloat32 } from "../../src/formats/dtype.js";
+import { readTensor } from "../../src/formats/safetensors.js";
 import { inspect } from "../../src/inspect.js";
+import { merge } from "../../src/merge.js";
 import { openBaseModel } from "../../src/models/base_model.js";
 import { createTrainState, trainingLoop } from "../../src/train/loop.js";
 import { createObjective } from "../../src/train/objective.js";
@@ -31,6 +33,8 @@ const TOLERANCE = {
   learningRate: 1e-9,
   noiseFactor: 10,
 } as const;
+
+const PLAIN_MERGE = { adapterWeights: undefined, overwriteOutputDir: true, push: undefined };
 
 interface Expected {
   readonly trainable: readonly string[];
@@ -147,6 +151,44 @@ export function checkCase(folder: string, name: string, output: string): void {
       expect(state.step).toBe(hyper.total_steps);
       expect(compared).toBeGreaterThan(0);
     });
+
+    // Committed cases have no merged model beside them.
+    if (existsSync(join(folder, "merged")))
+      it("merges as PEFT does", async () => {
+        const expected = await readAll(join(folder, "expected.safetensors"));
+        const { attentionMask } = readBatch(folder);
+        const merged = join(output, `${name}-merged`);
+        const steps = merge({
+          model,
+          adapter: [adapter],
+          outputDir: merged,
+          dtype: "float32",
+          ...PLAIN_MERGE,
+        });
+        while (!(await steps.next()).done);
+        const { tensors } = await inspect({
+          model: merged,
+          inputs: join(folder, "inputs.json"),
+          output: join(output, `${name}-merged.safetensors`),
+        });
+        const wanted = expected.get("logits")!;
+        const vocabSize = wanted.length / attentionMask.length;
+        const isReal = (i: number) => attentionMask[Math.trunc(i / vocabSize)] === 1;
+        expect(largestDifference(toFloat32(tensors.get("logits")!), wanted, isReal)).toBeLessThan(
+          Math.max(TOLERANCE.logits, TOLERANCE.noiseFactor * expectedJson.fp32_noise.logits),
+        );
+        // PEFT loses what it works into one of a tied pair; its own logits tell.
+        const theirLogits = expected.get("logits_merged")!;
+        if (largestDifference(theirLogits, wanted, isReal) > 1e-3) return;
+        const theirs = (await openBaseModel(join(folder, "merged"))).tensors;
+        const ours = (await openBaseModel(merged)).tensors;
+        expect([...ours.keys()].sort()).toEqual([...theirs.keys()].sort());
+        for (const [key, entry] of theirs) {
+          const values = toFloat32(await readTensor(entry));
+          const difference = largestDifference(toFloat32(await readTensor(ours.get(key)!)), values);
+          expect(difference, key).toBeLessThan(1e-6 * Math.max(1, largest(values)));
+        }
+      });
 
     const oldConfig = join(folder, "config_v4.json");
     // Not every case has its configuration in the older form.
