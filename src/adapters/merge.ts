@@ -40,10 +40,10 @@ export async function mergedTensor(
 ): Promise<Float32Array | undefined> {
   const involved = adapters.filter(({ adapter }) => changes(adapter, name));
   if (involved.length === 0) return undefined;
-  const frozen = toFloat32(await readTensor(base.tensors.get(baseTensorName(base, name))!));
+  const sum = toFloat32(await readTensor(base.tensors.get(baseTensorName(base, name))!));
   const path = name.replace(/\.weight$/, "");
   const isAlone = involved.length === 1 && involved[0]!.weight === 1;
-  const sum = Float32Array.from(frozen);
+  const frozen = isAlone ? sum : sum.slice();
   for (const { adapter, weight } of involved) {
     const { plan, values } = adapter;
     const own = plan.parameters.some((parameter) => parameter.name === name) ? values.get(name)! : undefined;
