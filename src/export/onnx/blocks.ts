@@ -28,7 +28,7 @@ const KEPT = [
 
 /**
  * Rounds x = scale · (q − zero), q from 0 to 2^bits − 1. Of the ranges in `KEPT` each block takes the one whose squared
- * error is least; the scale is then the best one for the numbers found (least squares).
+ * error is least with the scale that fits the numbers best (least squares).
  * @param type of the scales, which are rounded to it before the numbers are
  */
 export function roundBlocks(values: Float32Array, columns: number, bits: BlockBits, type: Floating): Blocks {
@@ -37,50 +37,74 @@ export function roundBlocks(values: Float32Array, columns: number, bits: BlockBi
   const blocks = Math.ceil(columns / BLOCK);
   const numbers = packed(rows, blocks * BLOCK, bits);
   const zeros = packed(rows, blocks, bits);
-  const scales = new Float32Array(rows * blocks);
-  for (let row = 0; row < rows; row++) {
-    for (let block = 0; block < blocks; block++) {
+  const fitted = new Float32Array(rows * blocks);
+  const middles = new Uint8Array(rows * blocks);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++, at++) {
       const start = row * columns + block * BLOCK;
-      const part = values.subarray(start, Math.min(start + BLOCK, (row + 1) * columns));
-      const { scale, zero } = bestGrid(part, top, type);
-      scales[row * blocks + block] = scale;
-      zeros.put(row, block, zero);
-      for (let i = 0; i < BLOCK; i++)
-        numbers.put(row, block * BLOCK + i, i < part.length ? numberOf(part[i]!, scale, zero, top) : zero);
+      const end = Math.min(start + BLOCK, (row + 1) * columns);
+      middles[at] = fitGrid(values, start, end, top, fitted, at);
+      zeros.put(row, block, middles[at]!);
+    }
+  }
+  const scales = type === "float32" ? fitted : toFloat32(fromFloat32(fitted, "F16", [fitted.length]));
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++, at++) {
+      const start = row * columns + block * BLOCK;
+      const count = Math.min(BLOCK, columns - block * BLOCK);
+      const zero = middles[at]!;
+      const inverse = scales[at] === 0 ? 0 : 1 / scales[at]!;
+      for (let i = 0; i < BLOCK; i++) {
+        const q = i < count ? numberOf(values[start + i]!, inverse, zero, top) : zero;
+        numbers.put(row, block * BLOCK + i, q);
+      }
     }
   }
   return { numbers: numbers.bytes, zeros: zeros.bytes, scales };
 }
 
-function bestGrid(part: Float32Array, top: number, type: Floating): { scale: number; zero: number } {
+/** Writes the scale of values[start … end] to scales[at]. @returns their zero */
+function fitGrid(
+  values: Float32Array,
+  start: number,
+  end: number,
+  top: number,
+  scales: Float32Array,
+  at: number,
+): number {
   let [low, high] = [0, 0];
-  for (const value of part) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
+  for (let i = start; i < end; i++) {
+    const value = values[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
-  let best = { scale: 0, zero: 0 };
-  let least = Number.POSITIVE_INFINITY;
-  for (const [below, above] of low === high ? [] : KEPT) {
-    const step = (high * above - low * below) / top;
-    const zero = Math.round((-low * below) / step);
+  if (low === high) return 0;
+  let [bestZero, most] = [0, 0];
+  for (const [below, above] of KEPT) {
+    const inverse = top / (high * above - low * below);
+    const zero = Math.round(-low * below * inverse);
     let [products, squares] = [0, 0];
-    for (const value of part) {
-      const steps = numberOf(value, step, zero, top) - zero;
+    for (let i = start; i < end; i++) {
+      const value = values[i]!;
+      const steps = numberOf(value, inverse, zero, top) - zero;
       products += steps * value;
       squares += steps * steps;
     }
-    const fitted = squares > 0 ? products / squares : step;
-    const scale = type === "float32" ? Math.fround(fitted) : roundToF16(fitted);
-    let error = 0;
-    for (const value of part) error += (scale * (numberOf(value, scale, zero, top) - zero) - value) ** 2;
-    if (error < least) [least, best] = [error, { scale, zero }];
+    // Σ(x − s·q)² with s = Σxq / Σq² is Σx² − (Σxq)² / Σq².
+    const taken = products ** 2 / squares;
+    if (taken > most) {
+      [bestZero, most] = [zero, taken];
+      scales[at] = products / squares;
+    }
   }
-  return best;
+  return bestZero;
 }
 
-function numberOf(x: number, scale: number, zero: number, top: number): number {
-  if (scale === 0) return zero;
-  return Math.max(0, Math.min(top, Math.round(x / scale) + zero));
+/** The place of x on a grid of steps 1 / inverse. */
+function numberOf(x: number, inverse: number, zero: number, top: number): number {
+  const place = x * inverse + zero + 0.5;
+  if (place < 1) return 0;
+  return place >= top ? top : Math.trunc(place);
 }
 
 /** Rows of numbers of 4 or 8 bits, each row in whole bytes. */
