@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import { exportModel } from "../dist/export.js";
 import { loadTokenizer } from "../dist/formats/tokenizer.js";
+import { llama, llamaCpp } from "./llama_cpp.mjs";
 import { ours, randomAdapter, randomModel, root, same } from "./models.mjs";
 
 const work = mkdtempSync(join(tmpdir(), "phinetune-gguf-"));
@@ -19,26 +19,12 @@ const TEXTS = [
   "def f(x):\n        return x**2 + 10  # I'll, YOU'RE, we've",
 ];
 
-const llama = await getLlama({ build: "never", gpu: false, logLevel: LlamaLogLevel.error });
-
 async function theirs(file, lora, prompts) {
-  const model = await llama.loadModel({ modelPath: file });
+  // As users run it: keys and values in 16 bits.
+  const program = await llamaCpp(file, lora, {});
   const rows = [];
-  for (const prompt of prompts) {
-    const context = await model.createContext({
-      contextSize: 128,
-      threads: 1,
-      ...(lora ? { lora: { adapters: [{ filePath: lora }] } } : {}),
-    });
-    const row = [];
-    for await (const token of context.getSequence().evaluate([...prompt], { temperature: 0, yieldEogToken: true })) {
-      row.push(token);
-      if (row.length === NEW_TOKENS) break;
-    }
-    rows.push(row);
-    await context.dispose();
-  }
-  await model.dispose();
+  for (const prompt of prompts) rows.push(await program.continued(prompt, NEW_TOKENS));
+  await program.close();
   return rows;
 }
 

@@ -1,33 +1,17 @@
 // A server like the Hub -> whether phinetune and Python's huggingface_hub leave the same caches, read each other's, and see each other's uploads.
 // Run: pip install huggingface_hub datasets transformers torch && npm run build && PYTHON=python3 node interop/check_hub.mjs
-import { execFile, execFileSync } from "node:child_process";
 import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import { openDataset, trainSplits } from "../dist/hub/dataset.js";
 import { finished } from "../dist/hub/progress.js";
 import { resolveAdapter, resolveModel } from "../dist/hub/resolve.js";
 import { planPush, push } from "../dist/push.js";
+import { inPython as runPython, startLocalHub, environment as surroundings } from "./hub.mjs";
+import { root } from "./models.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "phinetune-hub-"));
-const python = process.env.PYTHON ?? "python3";
 const START = join(root, "test/fixtures/start");
-
-// The tests' server is TypeScript, which Node 20 does not run.
-execFileSync(
-  process.execPath,
-  [
-    join(root, "node_modules/typescript/bin/tsc"),
-    ...["--ignoreConfig", "--outDir", work, "--module", "nodenext", "--target", "es2022", "--types", "node"],
-    ...["--skipLibCheck", join(root, "test/fixtures/hub_server.ts")],
-  ],
-  { cwd: root, stdio: "inherit" },
-);
-writeFileSync(join(work, "package.json"), '{"type":"module"}');
-const { startHub } = await import(pathToFileURL(join(work, "hub_server.js")).href);
 
 let failures = 0;
 function check(what, isRight, detail = "") {
@@ -37,7 +21,7 @@ function check(what, isRight, detail = "") {
 
 const filesOf = (folder) => Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
 const rows = readFileSync(join(START, "data.jsonl"), "utf8").trim().split("\n");
-const hub = await startHub();
+const hub = await startLocalHub(work);
 hub.add("model", "org/start", { ...filesOf(join(START, "model")), "pytorch_model.bin": "pickle", "README.md": "# Start" });
 hub.add("dataset", "org/rows", {
   "README.md": "---\nlicense: mit\n---\n",
@@ -47,20 +31,9 @@ hub.add("dataset", "org/rows", {
 });
 hub.add("dataset", "org/lines", { "train.jsonl": rows.slice(0, 37).join("\n"), "test.jsonl": rows.slice(37, 50).join("\n") });
 
-const environment = (home, more = {}) => ({
-  PATH: process.env.PATH,
-  HOME: home,
-  HF_HOME: home,
-  HF_ENDPOINT: hub.url,
-  HF_HUB_DISABLE_TELEMETRY: "1",
-  HF_HUB_DISABLE_XET: "1",
-  ...more,
-});
+const environment = (home, more = {}) => surroundings(hub, home, more);
 /** Runs Python; what it prints last is JSON. */
-async function inPython(home, code, more = {}) {
-  const { stdout } = await promisify(execFile)(python, ["-c", `import json\n${code}`], { env: environment(home, more), maxBuffer: 1 << 26 });
-  return JSON.parse(stdout.trim().split("\n").at(-1));
-}
+const inPython = (home, code, more = {}) => runPython(environment(home, more), ["-c", `import json\n${code}`]);
 const control = (home, more = {}) => ({ env: environment(home, more) });
 
 /** Every file and link below a folder, with what is in it. */
