@@ -69,6 +69,7 @@ export async function prepare(work, { name, make, config }, dtypes, rows) {
       adapter: used,
       what: "merged",
       dtype: dtypes,
+      fourBitLayers: "mlp",
       loraInputs: "none",
       numLogitsToKeep: true,
       // stories15M in float32 is above it: in files beside the model.

@@ -54,11 +54,16 @@ const writers: Readonly<
     return saveGgufModel(output, base, weighted(adapter), outtype, words, onTensor);
   },
 
-  async onnx({ adapter: folder, dtype, loraInputs, numLogitsToKeep, maxFileSize, ...rest }, base, onTensor) {
+  async onnx(
+    { adapter: folder, dtype, fourBitLayers, loraInputs, numLogitsToKeep, maxFileSize, ...rest },
+    base,
+    onTensor,
+  ) {
     const adapter = await peftAdapter(folder, base);
     const isOutside = adapter !== undefined && loraInputs !== "none";
     const options = {
       dtypes: [...new Set(dtype ?? ["q8"])] as OnnxDtypeName[],
+      fourBitLayers,
       lastLogits: numLogitsToKeep,
       tokenizer: rest.tokenizer,
       limit: maxFileSize * 1e6,

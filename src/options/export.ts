@@ -44,6 +44,14 @@ const exportTable = {
     defaultText: "q8",
     help: "types of weights in onnx, a model file each: fp32, fp16, q8, q4, q4f16; the first is loaded where transformers.js is asked for none",
   },
+  fourBitLayers: {
+    type: "choice",
+    choices: ["mlp", "all"],
+    default: "mlp",
+    section: "Output",
+    advanced: true,
+    help: "linear layers that have 4 bits in q4 and q4f16: those of the MLPs, where rounding costs least, the others having 8; or all, for the smallest file",
+  },
   loraInputs: {
     type: "choice",
     choices: ["none", "required", "optional"],
@@ -92,6 +100,7 @@ const ONLY: Readonly<Partial<Record<keyof typeof exportTable, readonly Format[]>
   what: ["gguf"],
   outtype: ["gguf"],
   dtype: ["onnx"],
+  fourBitLayers: ["onnx"],
   loraInputs: ["onnx"],
   numLogitsToKeep: ["onnx"],
   maxFileSize: ["onnx"],

@@ -201,7 +201,7 @@ describe("a model in float32 gives the logits of generation, step by step", () =
 });
 
 /** A model whose weights are what the rounded ones stand for. */
-async function roundedModel(model: string, bits: 4 | 8): Promise<string> {
+async function roundedModel(model: string, bitsAt: (path: string) => 4 | 8): Promise<string> {
   const base = await openBaseModel(model);
   const folder = join(temporaryFolder(), "rounded");
   mkdirSync(folder);
@@ -210,7 +210,8 @@ async function roundedModel(model: string, bits: 4 | 8): Promise<string> {
     for (const [name, shape] of parametersOf(module)) {
       // Embedding and tied head are rounded each in its own way.
       const values = toFloat32(await readTensor(base.tensors.get(baseTensorName(base, name))!));
-      if (shape.length === 2 && module.kind === "linear") unpackBlocks(values, shape[1]!, bits);
+      if (shape.length === 2 && module.kind === "linear")
+        unpackBlocks(values, shape[1]!, bitsAt(module.path));
       else if (shape.length === 2) unpackTable(values, shape[1]!);
       tensors.set(name, fromFloat32(values, "F32", shape));
     }
@@ -250,14 +251,18 @@ describe("a model in fewer bits", () => {
     expect(half).toBeLessThan(3e-3);
     expect(half).toBeGreaterThan(1e-5);
     // onnxruntime rounds the inputs of these layers to 8 bits as well.
-    const [q8, q4] = [
-      await ourLogits(await roundedModel(model, 8)),
-      await ourLogits(await roundedModel(model, 4)),
+    const [q8, mixed, q4] = [
+      await ourLogits(await roundedModel(model, () => 8)),
+      await ourLogits(await roundedModel(model, (path) => (path.includes(".mlp.") ? 4 : 8))),
+      await ourLogits(await roundedModel(model, () => 4)),
     ];
     expect(distance(q8, await theirs("q8"))).toBeLessThan(0.1);
-    expect(distance(q4, await theirs("q4"))).toBeLessThan(0.1);
-    expect(distance(q4, await theirs("q4f16"))).toBeLessThan(0.1);
-    expect(distance(q4, q8)).toBeGreaterThan(0.2);
+    expect(distance(mixed, await theirs("q4"))).toBeLessThan(0.1);
+    expect(distance(mixed, await theirs("q4f16"))).toBeLessThan(0.1);
+    expect(distance(mixed, q8)).toBeGreaterThan(0.1);
+    const smallest = fileOf(await exported({ model, dtype: ["q4"], fourBitLayers: "all" }), "q4");
+    expect(distance(q4, await theirLogits(smallest))).toBeLessThan(0.1);
+    expect(distance(q4, mixed)).toBeGreaterThan(0.2);
   });
 
   it("keeps scores, sums and norms in float32 where the rest is float16, and makes no detour", async () => {
@@ -371,7 +376,7 @@ describe("the folder", () => {
       base,
       [],
       undefined,
-      { dtypes: ["fp32", "q4"], lastLogits: true, tokenizer: false, limit },
+      { dtypes: ["fp32", "q4"], fourBitLayers: "mlp", lastLogits: true, tokenizer: false, limit },
       (done, all) => told.push(done / all),
     );
     expect(told.at(-1)).toBe(1);

@@ -7,8 +7,15 @@ export interface OnnxDtype {
   /** What stands after `model` in the file's name. */
   readonly suffix: string;
   readonly floats: Floating;
-  /** Bits of the numbers in linear layers; undefined: they are floating. */
+  /** Fewest bits of the numbers in linear layers; undefined: they are floating. */
   readonly bits: BlockBits | undefined;
+  /** Which linear layers have 4 bits where any have; the others have 8. */
+  readonly fourBitLayers: "mlp" | "all";
+}
+
+/** Bits of a linear layer's numbers. Rounding costs most in attention and the output head. */
+export function bitsOf({ bits, fourBitLayers }: OnnxDtype, path: string): BlockBits | undefined {
+  return bits === 4 && fourBitLayers === "mlp" && !path.includes(".mlp.") ? 8 : bits;
 }
 
 export const onnxDtypes = {
@@ -17,7 +24,7 @@ export const onnxDtypes = {
   q8: { suffix: "_quantized", floats: "float32", bits: 8 },
   q4: { suffix: "_q4", floats: "float32", bits: 4 },
   q4f16: { suffix: "_q4f16", floats: "float16", bits: 4 },
-} as const satisfies Record<string, OnnxDtype>;
+} as const satisfies Record<string, Omit<OnnxDtype, "fourBitLayers">>;
 export type OnnxDtypeName = keyof typeof onnxDtypes;
 
 /** Ops that compute in float32 even in a float16 model: sums that grow, squares and exponentials. */

@@ -8,7 +8,7 @@ import { input, type Value, weight } from "../../graph/value.js";
 import type { BaseModel, LinearStorage } from "../../models/base_model.js";
 import { OUTPUT_HEAD } from "../../models/family.js";
 import { BLOCK } from "./blocks.js";
-import type { OnnxDtype } from "./forms.js";
+import { bitsOf, type OnnxDtype } from "./forms.js";
 import { NUMBERS, SCALES, ZEROS } from "./weights.js";
 
 /** What sizes are called in the model's inputs and outputs, as optimum calls them. */
@@ -34,7 +34,7 @@ export interface ExportedGraphOptions {
 export function exportedGraph(
   base: BaseModel,
   tensors: ReadonlyMap<string, TensorEntry>,
-  { bits }: OnnxDtype,
+  dtype: OnnxDtype,
   { plan, lastLogits }: ExportedGraphOptions,
 ): Graph {
   const isTied = !tensors.has(`${OUTPUT_HEAD}.weight`);
@@ -42,7 +42,7 @@ export function exportedGraph(
     ...base,
     config: { ...base.config, tiedEmbeddings: isTied },
     tensors,
-    storage: bits && roundedStorage(base, tensors, bits),
+    storage: dtype.bits && roundedStorage(base, tensors, dtype),
   };
   const context = createContext(stored, {
     plan,
@@ -68,7 +68,7 @@ export function exportedGraph(
 function roundedStorage(
   base: BaseModel,
   tensors: ReadonlyMap<string, TensorEntry>,
-  bits: 4 | 8,
+  dtype: OnnxDtype,
 ): LinearStorage {
   const leaves = new Map<string, Value>();
   const part = (path: string, suffix: string): Value => {
@@ -78,7 +78,7 @@ function roundedStorage(
     return value;
   };
   return {
-    name: `blocks of ${bits} bits`,
+    name: `blocks of ${dtype.bits} bits`,
     paths: new Set(base.modules.flatMap(({ kind, path }) => (kind === "linear" ? [path] : []))),
     linear: (x, path, bias) =>
       blockLinear(
@@ -87,7 +87,7 @@ function roundedStorage(
           numbers: part(path, NUMBERS),
           zeros: part(path, ZEROS),
           scales: part(path, SCALES),
-          bits,
+          bits: bitsOf(dtype, path)!,
           block: BLOCK,
         },
         bias,

@@ -6,7 +6,7 @@ import { unties, type WeightedAdapter } from "../../adapters/merge.js";
 import type { Adapter } from "../../adapters/plan.js";
 import { writeFileAtomically } from "../../formats/atomic.js";
 import type { BaseModel } from "../../models/base_model.js";
-import { halfPrecision, type OnnxDtypeName, onnxDtypes } from "./forms.js";
+import { halfPrecision, type OnnxDtype, type OnnxDtypeName, onnxDtypes } from "./forms.js";
 import { exportedGraph, SYMBOLS } from "./graph.js";
 import { emptyDefaults, inputPlan, saveAdapterFiles } from "./lora_inputs.js";
 import { checkTokenizer, saveTokenizer } from "./tokenizer.js";
@@ -16,6 +16,7 @@ import { layOut, type OnnxLayout, writeOnnx } from "./writer.js";
 export interface OnnxModelOptions {
   /** Which files are written; the first is the one that is loaded where nothing else is asked for. */
   readonly dtypes: readonly OnnxDtypeName[];
+  readonly fourBitLayers: OnnxDtype["fourBitLayers"];
   /** Whether an input says for how many of the last tokens logits are wanted. */
   readonly lastLogits: boolean;
   /** Whether the tokenizer is copied. */
@@ -42,14 +43,14 @@ export async function saveOnnxModel(
   base: BaseModel,
   adapters: readonly WeightedAdapter[],
   inputs: AdapterInputs | undefined,
-  { dtypes, lastLogits, tokenizer, limit }: OnnxModelOptions,
+  { dtypes, fourBitLayers, lastLogits, tokenizer, limit }: OnnxModelOptions,
   onTensor?: (done: number, all: number) => void,
 ): Promise<number> {
   const plan = inputs && inputPlan(inputs.adapter);
   if (tokenizer) await checkTokenizer(base.folder);
   await mkdir(join(folder, "onnx"), { recursive: true });
   const models = dtypes.map((name) => {
-    const dtype = onnxDtypes[name];
+    const dtype = { ...onnxDtypes[name], fourBitLayers };
     const tensors = storedTensors(base, adapters, dtype);
     const layout = layOut(join(folder, "onnx", `model${dtype.suffix}.onnx`), tensors, limit);
     return { dtype, tensors, layout };

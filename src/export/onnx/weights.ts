@@ -8,7 +8,7 @@ import { bytesPerElement, elementCount } from "../../formats/tensor.js";
 import type { BaseModel } from "../../models/base_model.js";
 import { OUTPUT_HEAD, parametersOf } from "../../models/family.js";
 import { BLOCK, roundBlocks, roundTable, tableBlock } from "./blocks.js";
-import type { OnnxDtype } from "./forms.js";
+import { bitsOf, type OnnxDtype } from "./forms.js";
 
 /** A tensor that is known by its size before its bytes are made. */
 export interface StoredTensor {
@@ -28,18 +28,20 @@ export const SCALES = "_scales";
 export function storedTensors(
   base: BaseModel,
   adapters: readonly WeightedAdapter[],
-  { floats, bits }: OnnxDtype,
+  dtype: OnnxDtype,
 ): readonly StoredTensor[] {
+  const { floats } = dtype;
   const isTied = base.config.tiedEmbeddings && !unties(base, adapters);
   const wide = floats === "float16" ? "F16" : "F32";
   const stored: StoredTensor[] = [];
   const put = (
     name: string,
-    dtype: StoredTensor["dtype"],
+    type: StoredTensor["dtype"],
     shape: readonly number[],
     bytes: StoredTensor["bytes"],
-  ) => stored.push({ name, dtype, shape, length: elementCount(shape) * bytesPerElement[dtype], bytes });
+  ) => stored.push({ name, dtype: type, shape, length: elementCount(shape) * bytesPerElement[type], bytes });
   for (const module of base.modules) {
+    const bits = bitsOf(dtype, module.path);
     for (const [name, shape] of parametersOf(module)) {
       const values = () => valuesOf(base, adapters, name, isTied);
       const [rows, columns] = [shape[0]!, shape[1] ?? 1];
@@ -58,8 +60,8 @@ export function storedTensors(
         put(name + SCALES, wide, scales, async () => floatsOf(name, (await round()).scales, wide, scales));
       } else if (name !== `${OUTPUT_HEAD}.weight` || !isTied) {
         // Norms compute in float32.
-        const dtype = module.kind === "norm" ? "F32" : wide;
-        put(name, dtype, shape, async () => floatsOf(name, await values(), dtype, shape));
+        const type = module.kind === "norm" ? "F32" : wide;
+        put(name, type, shape, async () => floatsOf(name, await values(), type, shape));
       }
     }
   }
