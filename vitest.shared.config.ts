@@ -1,15 +1,10 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { defineConfig } from "vitest/config";
-
-// The user's own cache is neither read nor written.
-const PHINETUNE_CACHE = mkdtempSync(join(tmpdir(), "phinetune-test-cache-"));
+import { testEnvironment } from "./test/environment.js";
 
 export default defineConfig({
   test: {
     include: ["test/shared/**/*.test.ts"],
-    env: { PHINETUNE_CACHE },
+    env: testEnvironment(),
     pool: "forks",
     testTimeout: 600_000,
     reporters: ["default", "./test/closing_line_reporter.ts"],
