@@ -25,10 +25,11 @@ const llama3 = {
   original_max_position_embeddings: 64,
 };
 
-/** @param llama folder of a real llama model, if there is one */
+/** @param llama folder of a real llama model, if there is one; $ONLY, names with commas between them, chooses some */
 export function models(work, llama) {
+  const only = process.env.ONLY?.split(",");
   const random = (name, tokenizer, config) => () => randomModel(work, name, tokenizer, config);
-  return [
+  const known = [
     { name: "tiny-phi", make: async () => join(root, "assets/tiny-phi"), config: rs },
     {
       name: "random-phi",
@@ -47,6 +48,7 @@ export function models(work, llama) {
     },
     ...(llama ? [{ name: "llama-model", make: async () => llama, config: all }] : []),
   ];
+  return known.filter(({ name }) => !only || only.includes(name));
 }
 
 /** Exports a model, as it is and with an adapter worked in, and says what is to come out. */
