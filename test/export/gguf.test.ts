@@ -3,21 +3,17 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } fr
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { planAdapter } from "../../src/adapters/attach.js";
-import { defaultLoraConfig, type LoraConfig } from "../../src/adapters/config.js";
+import type { LoraConfig } from "../../src/adapters/config.js";
 import { encodeTensor, storedType } from "../../src/export/gguf/encode.js";
 import { interleaveHalves } from "../../src/export/gguf/families.js";
 import { scoresOf } from "../../src/export/gguf/scores.js";
 import { text, writeGguf } from "../../src/export/gguf/writer.js";
-import { savePeftAdapter } from "../../src/export/peft.js";
 import { exportModel } from "../../src/export.js";
 import { toFloat32 } from "../../src/formats/dtype.js";
 import { openSafetensors, readTensor } from "../../src/formats/safetensors.js";
 import { elementCount } from "../../src/formats/tensor.js";
-import { openBaseModel } from "../../src/models/base_model.js";
-import { resolveOptions } from "../../src/options/resolve.js";
-import { schemas } from "../../src/options.js";
 import { createRandom } from "../../src/random.js";
+import { exportOptions, randomAdapter } from "../fixtures/exports.js";
 import { createTinyModel, temporaryFolder } from "../fixtures/tiny_model.js";
 
 interface Read {
@@ -84,31 +80,10 @@ function floats({ tensors, bytes }: Read, name: string): Float32Array {
   return Float32Array.from({ length: elementCount(shape) }, (_, i) => bytes.readFloatLE(at + 4 * i));
 }
 
-const given = (values: Readonly<Record<string, unknown>>) =>
-  resolveOptions(
-    schemas.export,
-    Object.entries(values).map(([written, value]) => ({ written, value })),
-  );
-
 async function exported(values: Readonly<Record<string, unknown>>): Promise<Read> {
   const output = join(temporaryFolder(), "out.gguf");
-  await exportModel(given({ output, outtype: "f32", tokenizer: false, ...values }));
+  await exportModel(exportOptions({ output, outtype: "f32", tokenizer: false, ...values }));
   return readGguf(output);
-}
-
-async function makeAdapter(model: string, config: Partial<LoraConfig>) {
-  const base = await openBaseModel(model);
-  const plan = planAdapter(base, { ...defaultLoraConfig, ...config });
-  const random = createRandom(1, "adapter");
-  const values = new Map(
-    plan.parameters.map(({ name, shape }) => [
-      name,
-      Float32Array.from({ length: elementCount(shape) }, () => 0.2 * random.normal()),
-    ]),
-  );
-  const folder = join(temporaryFolder(), "adapter");
-  await savePeftAdapter(folder, { plan, values }, "base");
-  return { folder, values, plan };
 }
 
 const stored = async (model: string, name: string) => {
@@ -164,7 +139,7 @@ describe("a model", () => {
 
   it("has a merged adapter in it", async () => {
     const model = await createTinyModel("qwen2");
-    const { folder } = await makeAdapter(model, { targetModules: ["v_proj"] });
+    const { folder } = await randomAdapter(model, { targetModules: ["v_proj"] });
     const [plain, merged] = [await exported({ model }), await exported({ model, adapter: folder })];
     expect(floats(merged, "blk.0.attn_q.weight")).toEqual(floats(plain, "blk.0.attn_q.weight"));
     expect(floats(merged, "blk.0.attn_v.weight")).not.toEqual(floats(plain, "blk.0.attn_v.weight"));
@@ -190,7 +165,7 @@ describe("a model", () => {
 describe("an adapter", () => {
   it("has llama.cpp's scale for every module folded in, and q's rows in pairs", async () => {
     const model = await createTinyModel("llama");
-    const { folder, values, plan } = await makeAdapter(model, {
+    const { folder, adapter } = await randomAdapter(model, {
       r: 4,
       alpha: 8,
       targetModules: ["q_proj", "v_proj", "embed_tokens"],
@@ -198,6 +173,7 @@ describe("an adapter", () => {
       rankPattern: { v_proj: 2 },
       alphaPattern: { q_proj: 12 },
     });
+    const { plan, values } = adapter;
     const read = await exported({ model, adapter: folder, what: "adapter" });
     expect(read.keys).toMatchObject({
       "general.architecture": "llama",
@@ -228,9 +204,9 @@ describe("an adapter", () => {
     ["a tied embedding", { targetModules: ["embed_tokens"] }, true, /embedding and output head at once/],
   ] as const)("with %s is refused with advice", async (_, config, tied, message) => {
     const model = await createTinyModel(tied ? "llama" : "phi", { overrides: { tie_word_embeddings: tied } });
-    const { folder } = await makeAdapter(model, config as Partial<LoraConfig>);
+    const { folder } = await randomAdapter(model, config as Partial<LoraConfig>);
     const output = join(temporaryFolder(), "out.gguf");
-    const exporting = exportModel(given({ model, adapter: folder, what: "adapter", output }));
+    const exporting = exportModel(exportOptions({ model, adapter: folder, what: "adapter", output }));
     await expect(exporting).rejects.toThrow(message);
     await expect(exporting).rejects.toThrow(/merge it first/);
     expect(readdirSync(dirname(output))).toEqual([]);
@@ -340,5 +316,5 @@ it.each([
   [{ output: "a.bin" }, /does not end in .gguf/],
   [{ output: "a.gguf", what: "adapter" }, /without --adapter/],
 ])("options %j are refused", (values, message) => {
-  expect(() => given({ model: "m", ...values })).toThrow(message);
+  expect(() => exportOptions({ model: "m", ...values })).toThrow(message);
 });

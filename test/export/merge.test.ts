@@ -2,19 +2,16 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { planAdapter } from "../../src/adapters/attach.js";
-import { defaultLoraConfig, type LoraConfig } from "../../src/adapters/config.js";
+import type { LoraConfig } from "../../src/adapters/config.js";
 import { mergedTensor, unties } from "../../src/adapters/merge.js";
-import { savePeftAdapter } from "../../src/export/peft.js";
 import { toFloat32 } from "../../src/formats/dtype.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../../src/formats/safetensors.js";
-import { elementCount, type Tensor } from "../../src/formats/tensor.js";
+import type { Tensor } from "../../src/formats/tensor.js";
 import { inspect } from "../../src/inspect.js";
 import { merge } from "../../src/merge.js";
-import { openBaseModel } from "../../src/models/base_model.js";
 import { resolveOptions } from "../../src/options/resolve.js";
 import { schemas } from "../../src/options.js";
-import { createRandom } from "../../src/random.js";
+import { randomAdapter } from "../fixtures/exports.js";
 import { createTinyModel, temporaryFolder } from "../fixtures/tiny_model.js";
 
 const inputs = {
@@ -23,22 +20,6 @@ const inputs = {
     [8, 6, 4, 2, 10, 12],
   ],
 };
-
-/** An adapter with random values, B included, and the folder it lies in. */
-async function makeAdapter(model: string, config: Partial<LoraConfig>, seed = 1) {
-  const base = await openBaseModel(model);
-  const plan = planAdapter(base, { ...defaultLoraConfig, ...config });
-  const random = createRandom(seed, "adapter");
-  const values = new Map(
-    plan.parameters.map(({ name, shape }) => [
-      name,
-      Float32Array.from({ length: elementCount(shape) }, () => 0.2 * random.normal()),
-    ]),
-  );
-  const folder = join(temporaryFolder(), "adapter");
-  await savePeftAdapter(folder, { plan, values }, "base");
-  return { base, folder, adapter: { plan, values } };
-}
 
 async function mergeInto(given: Readonly<Record<string, unknown>>) {
   const outputDir = join(temporaryFolder(), "merged");
@@ -103,7 +84,7 @@ describe("a merged model gives the logits of base and adapter", () => {
   ];
   it.each(cases)("$what", async ({ family, config, tied = false }) => {
     const model = await createTinyModel(family, { overrides: { tie_word_embeddings: tied } });
-    const { folder } = await makeAdapter(model, config);
+    const { folder } = await randomAdapter(model, config);
     const { folder: merged, largestChange, largestLogit } = await mergeInto({ model, adapter: [folder] });
     expect(distance(await logitsOf(merged), await logitsOf(model, folder))).toBeLessThan(2e-5);
     expect(distance(await logitsOf(merged), await logitsOf(model))).toBeGreaterThan(1e-2);
@@ -113,7 +94,7 @@ describe("a merged model gives the logits of base and adapter", () => {
 
   it("in 16 bits, with the type of each tensor kept, and says how far it is", async () => {
     const model = await createTinyModel("phi", { dtype: "BF16" });
-    const { folder } = await makeAdapter(model, {});
+    const { folder } = await randomAdapter(model, {});
     const { folder: merged, largestChange, largestLogit } = await mergeInto({ model, adapter: [folder] });
     const { entries } = await openSafetensors(join(merged, "model.safetensors"));
     expect(new Set([...entries.values()].map(({ dtype }) => dtype))).toEqual(new Set(["BF16"]));
@@ -130,8 +111,8 @@ describe("a merged model gives the logits of base and adapter", () => {
 describe("weights", () => {
   it("of several adapters: base + the weighted changes", async () => {
     const model = await createTinyModel("phi");
-    const one = await makeAdapter(model, { bias: "all" }, 1);
-    const two = await makeAdapter(model, { r: 2, modulesToSave: ["lm_head"] }, 2);
+    const one = await randomAdapter(model, { bias: "all" });
+    const two = await randomAdapter(model, { r: 2, modulesToSave: ["lm_head"] }, { seed: 2 });
     const parts = [one, two].map(({ adapter }) => ({ adapter, weight: 1 }));
     for (const name of ["model.layers.1.mlp.fc1.weight", "lm_head.bias", "lm_head.weight"]) {
       const frozen = toFloat32(await readTensor(one.base.tensors.get(name)!));
@@ -165,7 +146,7 @@ describe("weights", () => {
 
   it("that are no numbers, or too few, are refused together", async () => {
     const model = await createTinyModel("phi");
-    const { folder } = await makeAdapter(model, {});
+    const { folder } = await randomAdapter(model, {});
     await expect(mergeInto({ model, adapter: [folder], adapterWeights: ["a", "1"] })).rejects.toThrow(
       /"a" is no number[\s\S]*1 adapters and 2 weights/,
     );
@@ -192,7 +173,7 @@ describe("files", () => {
       join(sharded, "model.safetensors.index.json"),
       JSON.stringify({ metadata: {}, weight_map }),
     );
-    const { folder } = await makeAdapter(sharded, {});
+    const { folder } = await randomAdapter(sharded, {});
     const merged = await mergeInto({ model: sharded, adapter: [folder] });
     const index = JSON.parse(readFileSync(join(merged.folder, "model.safetensors.index.json"), "utf8"));
     expect(index.weight_map).toEqual(weight_map);
@@ -201,7 +182,7 @@ describe("files", () => {
 
   it("are not written over what is read, nor into a folder with other files", async () => {
     const model = await createTinyModel("phi");
-    const { folder } = await makeAdapter(model, {});
+    const { folder } = await randomAdapter(model, {});
     const overwriteOutputDir = true;
     await expect(
       mergeInto({ model, adapter: [folder], outputDir: folder, overwriteOutputDir }),
@@ -212,9 +193,9 @@ describe("files", () => {
 
 it("a tied head stays tied where the adapter leaves both alone, or moves both together", async () => {
   const model = await createTinyModel("llama", { overrides: { tie_word_embeddings: true } });
-  const plain = await makeAdapter(model, {});
-  const embedding = await makeAdapter(model, { modulesToSave: ["embed_tokens"] });
-  const together = await makeAdapter(model, { modulesToSave: ["embed_tokens"], ensureWeightTying: true });
+  const plain = await randomAdapter(model, {});
+  const embedding = await randomAdapter(model, { modulesToSave: ["embed_tokens"] });
+  const together = await randomAdapter(model, { modulesToSave: ["embed_tokens"], ensureWeightTying: true });
   const of = ({ base, adapter }: typeof plain) => unties(base, [{ adapter, weight: 1 }]);
   expect([plain, embedding, together].map(of)).toEqual([false, true, false]);
 });

@@ -3,47 +3,24 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planAdapter } from "../../src/adapters/attach.js";
-import { defaultLoraConfig, type LoraConfig } from "../../src/adapters/config.js";
+import type { LoraConfig } from "../../src/adapters/config.js";
 import { mergedTensor } from "../../src/adapters/merge.js";
 import type { Adapter } from "../../src/adapters/plan.js";
 import { loadMlxAdapter } from "../../src/export/mlx.js";
-import { loadPeftAdapter, savePeftAdapter } from "../../src/export/peft.js";
+import { loadPeftAdapter } from "../../src/export/peft.js";
 import { exportModel } from "../../src/export.js";
 import { toFloat32 } from "../../src/formats/dtype.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../../src/formats/safetensors.js";
-import { elementCount, f32Tensor } from "../../src/formats/tensor.js";
+import { f32Tensor } from "../../src/formats/tensor.js";
 import { type BaseModel, openBaseModel } from "../../src/models/base_model.js";
-import { resolveOptions } from "../../src/options/resolve.js";
-import { schemas } from "../../src/options.js";
-import { createRandom } from "../../src/random.js";
+import { exportOptions, randomAdapter } from "../fixtures/exports.js";
 import { createTinyModel, temporaryFolder } from "../fixtures/tiny_model.js";
-
-const given = (values: Readonly<Record<string, unknown>>) =>
-  resolveOptions(
-    schemas.export,
-    Object.entries(values).map(([written, value]) => ({ written, value })),
-  );
-
-async function makeAdapter(base: BaseModel, config: Partial<LoraConfig>) {
-  const plan = planAdapter(base, { ...defaultLoraConfig, ...config });
-  const random = createRandom(1, "adapter");
-  const values = new Map(
-    plan.parameters.map(({ name, shape }) => [
-      name,
-      Float32Array.from({ length: elementCount(shape) }, () => 0.2 * random.normal()),
-    ]),
-  );
-  const folder = join(temporaryFolder(), "adapter");
-  await savePeftAdapter(folder, { plan, values }, "base");
-  return { folder, adapter: { plan, values } satisfies Adapter };
-}
 
 async function toMlx(model: string, config: Partial<LoraConfig>) {
   const base = await openBaseModel(model);
-  const { folder, adapter } = await makeAdapter(base, config);
+  const { folder, adapter } = await randomAdapter(base, config);
   const output = join(temporaryFolder(), "mlx");
-  await exportModel(given({ format: "mlx", model, adapter: folder, output }));
+  await exportModel(exportOptions({ format: "mlx", model, adapter: folder, output }));
   const file = await openSafetensors(join(output, "adapters.safetensors"));
   const settings = JSON.parse(readFileSync(join(output, "adapter_config.json"), "utf8"));
   return { base, adapter, output, file, settings };
@@ -132,7 +109,7 @@ describe("an adapter for mlx-lm", () => {
     }
     expect(await distance(base, adapter, await loadMlxAdapter(output, base))).toBeLessThan(1e-6);
     const peft = join(temporaryFolder(), "peft");
-    await exportModel(given({ format: "peft", model: base.folder, adapter: output, output: peft }));
+    await exportModel(exportOptions({ format: "peft", model: base.folder, adapter: output, output: peft }));
     expect(await distance(base, adapter, await loadPeftAdapter(peft, base))).toBeLessThan(1e-6);
   });
 
@@ -181,7 +158,7 @@ describe("reading", () => {
   it("tells the two programs' folders apart", async () => {
     const { base, output } = await toMlx(await createTinyModel("llama"), {});
     await expect(loadPeftAdapter(output, base)).rejects.toThrow(/adapter of mlx-lm.*--format peft/);
-    const { folder } = await makeAdapter(base, {});
+    const { folder } = await randomAdapter(base, {});
     await expect(loadMlxAdapter(folder, base)).rejects.toThrow(/a PEFT adapter.*as it is/);
   });
 

@@ -4,14 +4,13 @@ import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
-import { planAdapter } from "../../src/adapters/attach.js";
-import { defaultLoraConfig, type LoraConfig } from "../../src/adapters/config.js";
+import type { LoraConfig } from "../../src/adapters/config.js";
 import { baseTensorName } from "../../src/adapters/plan.js";
 import { createGenerator } from "../../src/evaluate/generate.js";
 import { BLOCK, roundBlocks, roundTable, tableBlock } from "../../src/export/onnx/blocks.js";
 import { type OnnxDtypeName, onnxDtypes } from "../../src/export/onnx/forms.js";
 import { saveOnnxModel } from "../../src/export/onnx/model.js";
-import { loadPeftAdapter, savePeftAdapter } from "../../src/export/peft.js";
+import { loadPeftAdapter } from "../../src/export/peft.js";
 import { exportModel } from "../../src/export.js";
 import { fromFloat32, toFloat32 } from "../../src/formats/dtype.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../../src/formats/safetensors.js";
@@ -19,20 +18,12 @@ import { elementCount, type Tensor } from "../../src/formats/tensor.js";
 import { type ModelProto, ModelProtoSchema } from "../../src/graph/onnx_pb.js";
 import { openBaseModel } from "../../src/models/base_model.js";
 import { parametersOf } from "../../src/models/family.js";
-import { resolveOptions } from "../../src/options/resolve.js";
-import { schemas } from "../../src/options.js";
-import { createRandom } from "../../src/random.js";
+import { exportOptions, randomAdapter } from "../fixtures/exports.js";
 import { createTinyModel, temporaryFolder } from "../fixtures/tiny_model.js";
-
-const given = (values: Readonly<Record<string, unknown>>) =>
-  resolveOptions(
-    schemas.export,
-    Object.entries(values).map(([written, value]) => ({ written, value })),
-  );
 
 async function exported(values: Readonly<Record<string, unknown>>): Promise<string> {
   const output = join(temporaryFolder(), "onnx-model");
-  await exportModel(given({ format: "onnx", dtype: ["fp32"], tokenizer: false, output, ...values }));
+  await exportModel(exportOptions({ format: "onnx", dtype: ["fp32"], tokenizer: false, output, ...values }));
   return output;
 }
 
@@ -41,21 +32,6 @@ const fileOf = (folder: string, dtype: OnnxDtypeName = "fp32") =>
 
 /** Room for blocks of 32, and several of them. */
 const WIDE = { hidden_size: 64, intermediate_size: 96 };
-
-async function makeAdapter(model: string, config: Partial<LoraConfig>, size = 0.2) {
-  const base = await openBaseModel(model);
-  const plan = planAdapter(base, { ...defaultLoraConfig, ...config });
-  const random = createRandom(1, "adapter");
-  const values = new Map(
-    plan.parameters.map(({ name, shape }) => [
-      name,
-      Float32Array.from({ length: elementCount(shape) }, () => size * random.normal()),
-    ]),
-  );
-  const folder = join(temporaryFolder(), "adapter");
-  await savePeftAdapter(folder, { plan, values }, "base");
-  return { folder, plan, values };
-}
 
 const PROMPTS = [
   [3, 5, 7, 9, 11],
@@ -186,7 +162,7 @@ describe("a model in float32 gives the logits of generation, step by step", () =
   ];
   it.each(cases)("%s", async (_, family, config, overrides) => {
     const model = await createTinyModel(family, { overrides: overrides as Record<string, unknown> });
-    const adapter = config && (await makeAdapter(model, config)).folder;
+    const adapter = config && (await randomAdapter(model, config)).folder;
     const folder = await exported({ model, adapter });
     const [ours, theirs] = [await ourLogits(model, adapter), await theirLogits(fileOf(folder))];
     expect(distance(ours, theirs, STEPS)).toBeLessThan(1e-5);
@@ -297,7 +273,7 @@ describe("a model in fewer bits", () => {
     bytes.writeFloatLE(1e6, entries.get("model.layers.1.mlp.up_proj.weight")!.offset);
     writeFileSync(path, bytes);
     const output = join(temporaryFolder(), "half");
-    const options = given({ format: "onnx", model, dtype: "fp16", tokenizer: false, output });
+    const options = exportOptions({ format: "onnx", model, dtype: "fp16", tokenizer: false, output });
     await expect(exportModel(options)).rejects.toThrow(/layers.1.mlp.up_proj.weight holds 1000000.*--dtype/);
     expect(readdirSync(join(output, "onnx"))).toEqual([]);
   });
@@ -411,7 +387,10 @@ describe("an adapter outside of the model", () => {
 
   it("is the base without it, and base and adapter with it, whatever the rank", async () => {
     const model = await createTinyModel("llama", { overrides: WIDE });
-    const { folder: adapter, plan } = await makeAdapter(model, config);
+    const {
+      folder: adapter,
+      adapter: { plan },
+    } = await randomAdapter(model, config);
     const folder = await exported({ model, adapter, loraInputs: "required", dtype: ["fp32", "q8"] });
     const { entries } = await openSafetensors(join(folder, "onnx", "adapter.safetensors"));
     const feeds = async (make: (name: string, shape: readonly number[]) => Promise<Float32Array>) => {
@@ -447,7 +426,10 @@ describe("an adapter outside of the model", () => {
 
   it("may be left out where that is asked for, and its file is a FlatBuffer of the same values", async () => {
     const model = await createTinyModel("phi");
-    const { folder: adapter, plan, values } = await makeAdapter(model, { r: 4, alpha: 12 });
+    const {
+      folder: adapter,
+      adapter: { plan, values },
+    } = await randomAdapter(model, { r: 4, alpha: 12 });
     const folder = await exported({ model, adapter, loraInputs: "optional" });
     // onnxruntime warns of each input that has a value.
     const session = await ort.InferenceSession.create(fileOf(folder), { logSeverityLevel: 3 });
@@ -467,7 +449,7 @@ describe("an adapter outside of the model", () => {
 
   it("with trained biases is refused", async () => {
     const model = await createTinyModel("phi");
-    const { folder: adapter } = await makeAdapter(model, { bias: "lora_only" });
+    const { folder: adapter } = await randomAdapter(model, { bias: "lora_only" });
     await expect(exported({ model, adapter, loraInputs: "required" })).rejects.toThrow(
       /8 tensors.*bias.*--lora-inputs/,
     );
@@ -515,5 +497,5 @@ it.each([
   [{ format: "mlx" }, /--format mlx was given without --adapter/],
   [{ format: "gguf", output: "a.gguf", dtype: "q8" }, /--dtype means nothing for --format gguf/],
 ])("options %j are refused", (values, message) => {
-  expect(() => given({ model: "m", output: "folder", ...values })).toThrow(message);
+  expect(() => exportOptions({ model: "m", output: "folder", ...values })).toThrow(message);
 });

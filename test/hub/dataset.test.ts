@@ -1,9 +1,9 @@
 // Names, folders and split expressions -> the rows that Python's datasets would take (goldens.json), or an error with what there is.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { PhinetuneError } from "../../src/errors.js";
 import { nextPage, parseTree } from "../../src/hub/api.js";
 import { openDataset, testSplits, trainSplits } from "../../src/hub/dataset.js";
@@ -13,8 +13,9 @@ import { convertedLayout, layoutOf, missingShards } from "../../src/hub/layout.j
 import { isSafePath, parseHubName } from "../../src/hub/name.js";
 import { finished } from "../../src/hub/progress.js";
 import { parseSplit, rangeOf } from "../../src/hub/split.js";
-import { type Files, type HubServer, startHub } from "../fixtures/hub_server.js";
+import type { Files, HubServer } from "../fixtures/hub_server.js";
 import { temporaryFolder } from "../fixtures/tiny_model.js";
+import { serveHub } from "./served.js";
 
 const ROWS = fileURLToPath(new URL("../fixtures/rows", import.meta.url));
 const READABLE = [".json", ".jsonl", ".csv", ".parquet"];
@@ -225,18 +226,8 @@ describe("what strangers write", () => {
 describe("a data set", () => {
   let hub: HubServer;
   let home: string;
-  beforeAll(async () => {
-    hub = await startHub();
-  });
-  afterAll(() => hub.close());
-  beforeEach(() => {
-    home = temporaryFolder();
-    hub.requests.length = 0;
-    hub.repos.length = 0;
-  });
-  afterEach(() => {
-    hub.disturb = undefined;
-    rmSync(home, { recursive: true, force: true });
+  serveHub((server, folder) => {
+    [hub, home] = [server, folder];
   });
 
   const lines = (from: number, to: number) =>

@@ -14,12 +14,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { PhinetuneError } from "../../src/errors.js";
 import { finished, type TransferProgress } from "../../src/hub/progress.js";
 import { resolveAdapter, resolveModel } from "../../src/hub/resolve.js";
-import { type HubServer, startHub } from "../fixtures/hub_server.js";
-import { temporaryFolder } from "../fixtures/tiny_model.js";
+import type { HubServer } from "../fixtures/hub_server.js";
+import { serveHub } from "./served.js";
 
 const WEIGHTS = randomBytes(300_000);
 const MODEL = {
@@ -35,18 +35,8 @@ const NEEDED = ["config.json", "merges.txt", "model.safetensors", "tokenizer.jso
 
 let hub: HubServer;
 let home: string;
-beforeAll(async () => {
-  hub = await startHub();
-});
-afterAll(() => hub.close());
-beforeEach(() => {
-  home = temporaryFolder();
-  hub.requests.length = 0;
-  hub.repos.length = 0;
-});
-afterEach(() => {
-  hub.disturb = undefined;
-  rmSync(home, { recursive: true, force: true });
+serveHub((server, folder) => {
+  [hub, home] = [server, folder];
 });
 
 const environment = (more: NodeJS.ProcessEnv = {}) => ({ HF_ENDPOINT: hub.url, HF_HOME: home, ...more });

@@ -1,14 +1,14 @@
 // Folders of runs, adapters and models -> commits on a server like the Hub, read back; and refusals that say what to do.
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { finished, type TransferProgress } from "../../src/hub/progress.js";
 import { resolveAdapter } from "../../src/hub/resolve.js";
 import type { UploadResult } from "../../src/hub/upload.js";
 import { checkPush, planPush, push } from "../../src/push.js";
-import { type HubServer, startHub } from "../fixtures/hub_server.js";
-import { temporaryFolder } from "../fixtures/tiny_model.js";
+import type { HubServer } from "../fixtures/hub_server.js";
+import { serveHub } from "./served.js";
 
 let hub: HubServer;
 let home: string;
@@ -17,15 +17,9 @@ const TENSORS = randomBytes(200_000);
 const CACHED = "/home/someone/.cache/secret-folder/hub/models--org--phi/snapshots/abc/config.json";
 const PLACE = "/home/someone/models/secret-folder/phi";
 
-beforeAll(async () => {
-  hub = await startHub();
-});
-afterAll(() => hub.close());
-beforeEach(() => {
-  home = temporaryFolder();
+serveHub((server, folder) => {
+  [hub, home] = [server, folder];
   run = join(home, "run");
-  hub.repos.length = 0;
-  hub.requests.length = 0;
   mkdirSync(join(run, "checkpoint-5"), { recursive: true });
   const files = {
     "adapter_config.json": JSON.stringify({ base_model_name_or_path: "org/base", r: 8 }),
@@ -42,11 +36,6 @@ beforeEach(() => {
     "checkpoint-5/adapter_model.safetensors": "x",
   };
   for (const [path, content] of Object.entries(files)) writeFileSync(join(run, path), content);
-});
-afterEach(() => {
-  hub.disturb = undefined;
-  hub.partSize = undefined;
-  rmSync(home, { recursive: true, force: true });
 });
 
 const control = (token: string | undefined = hub.token) => ({
