@@ -136,10 +136,10 @@ function* readWrappedList(bytes: Buffer, start: number, path: string): Generator
     at = skipSpace(bytes, skipSpace(bytes, skipValue(bytes, valueStart)) + 1);
   }
   const lists = [...starts].filter(([, at]) => bytes[at] === OPEN_BRACKET);
-  const ofObjects = lists.filter(([, at]) => bytes[skipSpace(bytes, at + 1)] === OPEN_BRACE);
-  const [rows] = ofObjects.length > 0 ? ofObjects : lists.filter(([, at]) => isEmptyList(bytes, at));
-  if (rows !== undefined && lists.length === 1) yield* readList(bytes, rows[1], path);
-  else if (lists.length > 0 && ofObjects.length === 0) yield* readColumns(bytes, lists, path);
+  const areColumns = lists.every(([, at]) => !holdsObjects(bytes, at));
+  const [list] = lists;
+  if (list !== undefined && lists.length === 1 && !areColumns) yield* readList(bytes, list[1], path);
+  else if (list !== undefined && areColumns) yield* readColumns(bytes, lists, path);
   else {
     yield {
       code: "data",
@@ -153,8 +153,15 @@ function* readWrappedList(bytes: Buffer, start: number, path: string): Generator
   }
 }
 
-const isEmptyList = (bytes: Buffer, start: number): boolean =>
-  bytes[skipSpace(bytes, start + 1)] === CLOSE_BRACKET;
+/** Whether an object is among the elements of the list that opens at `start`; the JSON is known to be valid. */
+function holdsObjects(bytes: Buffer, start: number): boolean {
+  for (let at = skipSpace(bytes, start + 1); bytes[at] !== CLOSE_BRACKET; ) {
+    if (bytes[at] === OPEN_BRACE) return true;
+    at = skipSpace(bytes, skipValue(bytes, at));
+    if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1);
+  }
+  return false;
+}
 
 /** Rows of lists that stand side by side, each with its name and where it starts; the JSON is known to be valid. */
 function* readColumns(

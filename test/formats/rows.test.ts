@@ -117,6 +117,7 @@ describe("JSON", () => {
       '{"train": [{}], "test": []}',
       ["the file holds an object with 2 lists (train, test); which one has the rows is not clear · "],
     ],
+    ['{"data": [1, {"a": 1}]}', ["a row must be an object with named fields, this is a number · row 1"]],
     ['{"a": [1, 2], "b": [1]}', ["the columns have different lengths: b ends after 1, a goes on · "]],
     ['{"a": [], "b": []}', ["the file holds no rows · "]],
     ['{"data": [{"a": 1}], "x": }', ['not valid JSON: a value is expected, not "}" · line 1, column 27']],

@@ -35,8 +35,12 @@ const plainly = {
     const whole = attempt(() => JSON.parse(text) as unknown);
     if (whole === undefined) return plainly[".jsonl"](text);
     if (Array.isArray(whole)) return whole;
-    const lists = isObject(whole) ? Object.values(whole).filter(Array.isArray) : [];
-    return lists.length === 1 ? lists[0] : undefined;
+    const fields = isObject(whole) ? Object.entries(whole) : [];
+    const lists = fields.flatMap(([name, list]) => (Array.isArray(list) ? [{ name, list }] : []));
+    if (lists.some(({ list }) => list.some(isObject))) return lists.length === 1 ? lists[0]!.list : undefined;
+    const lengths = new Set(lists.map(({ list }) => list.length));
+    if (lengths.size !== 1) return undefined;
+    return lists[0]!.list.map((_, i) => Object.fromEntries(lists.map(({ name, list }) => [name, list[i]])));
   },
   ".csv": (text: string) => namedCells(text, ","),
   ".tsv": (text: string) => namedCells(text, "\t"),
@@ -104,11 +108,16 @@ const ROWS = [
     ],
   },
 ];
+const COLUMNS = { version: 2, input_ids: [[1, 2], [3]], text: ["a\n", null], "0": [true, -1.5] };
 const LINES = ROWS.map((row) => jsonDocument(JSON.stringify(row)));
 const fixture = (name: string) => readFileSync(join(fixtures, "rows", name), "utf8");
 const TEXTS: Readonly<Record<Extension, readonly string[]>> = {
   ".jsonl": [LINES.map(({ text }) => text).join("\n")],
-  ".json": [JSON.stringify(ROWS, null, 1), JSON.stringify({ version: "1.0", about: { a: 1 }, data: ROWS })],
+  ".json": [
+    JSON.stringify(ROWS, null, 1),
+    JSON.stringify({ version: "1.0", about: { a: 1 }, data: ROWS }),
+    JSON.stringify(COLUMNS),
+  ],
   ".csv": [fixture("plain.csv"), fixture("quoted.csv")],
   ".tsv": [fixture("tabs.tsv")],
 };
