@@ -11,14 +11,42 @@ function fullMatch(pattern: string, option: string, faults: Fault[]): RegExp {
 
 /** @param pattern what the user wrote, for messages */
 function compile(source: string, pattern: string, option: string, faults: Fault[]): RegExp {
-  try {
-    return new RegExp(source, "s");
-  } catch (error) {
-    faults.push({
-      code: "adapter",
-      what: `${option}: ${JSON.stringify(pattern)} is not a regular expression (${(error as Error).message})`,
-    });
+  const refuse = (why: string) => {
+    faults.push({ code: "adapter", what: `${option}: ${JSON.stringify(pattern)} ${why}` });
     return /^\b$/;
+  };
+  if (repetitions(pattern) > MAX_REPETITIONS)
+    return refuse(`repeats too much: more than ${MAX_REPETITIONS} times * or +, or one within another`);
+  try {
+    // `.*.*` matches what `.*` does, but tries every way to share it.
+    return new RegExp(source.replace(/(?<!\\)(?:\.\*){2,}/g, ".*"), "s");
+  } catch (error) {
+    return refuse(`is not a regular expression (${(error as Error).message})`);
+  }
+}
+
+/** With so many, a path is matched in time however it fails: JavaScript tries every way to share it among them. */
+const MAX_REPETITIONS = 6;
+
+/**
+ * How many parts of open length an alternative of a pattern has, those that are there or not counted half; infinite where
+ * one is within another.
+ */
+function repetitions(pattern: string): number {
+  if (pattern.length > 5000) return Number.POSITIVE_INFINITY;
+  const countIn = (part: string) =>
+    (part.match(/[*+]|\{\d*,\d*\}/g)?.length ?? 0) + (part.match(/(?<![*+?}(])\?/g)?.length ?? 0) / 2;
+  const count = (text: string) => Math.max(...text.split("|").map(countIn));
+  let text = pattern
+    .replace(/\\[^]/g, "x")
+    .replace(/\[[^\]]*\]/g, "x")
+    .replace(/(?:\.\*){2,}/g, ".*");
+  for (;;) {
+    const group = /\((?:\?(?:[:=!]|<[=!]|P?<\w+>))?([^()]*)\)([*+{]?)/.exec(text);
+    if (!group) return count(text);
+    const inner = count(group[1]!);
+    if (inner > 0 && group[2] !== "") return Number.POSITIVE_INFINITY;
+    text = text.replace(group[0], () => `${"x*".repeat(Math.ceil(inner))}x${group[2]}`);
   }
 }
 

@@ -50,6 +50,24 @@ describe("target modules", () => {
     expect(() => targets({ targetModules: "q_proj" })).toThrow('"q_proj" matches no module');
     expect(() => targets({ targetModules: "(" })).toThrow("not a regular expression");
   });
+  it("of a pattern that could take for ever are refused, or matched at once", () => {
+    const many = `${".*".repeat(50)}q_proj`;
+    expect(targets({ targetModules: many })).toHaveLength(2);
+    expect(
+      targets({ targetModules: `${many}|(?:.*?(?:self|mlp).*?(?:attn|x).*?(?:v_proj|y).*?)` }),
+    ).toHaveLength(4);
+    for (const pattern of [
+      "(a*)*b",
+      "(?:.+.?)+!",
+      ".*x?".repeat(30),
+      `(${".*.?".repeat(4)})${".*.?".repeat(4)}!`,
+    ])
+      expect(() => targets({ targetModules: pattern }), pattern).toThrow("repeats too much");
+    expect(() => targets({ rankPattern: { "(.*)*q": 2 } })).toThrow("repeats too much");
+    expect(
+      targets({ targetModules: "model\\.layers\\.\\d+\\.(self_attn|mlp)\\.[a-z*+]+_proj" }),
+    ).toHaveLength(6);
+  });
   it("are taken from some layers only", () => {
     expect(targets({ targetModules: ["q_proj"], layersToTransform: [1] })).toEqual(["1.self_attn.q_proj"]);
     expect(targets({ targetModules: ["q_proj"], layersToTransform: [0], layersPattern: ["layers"] })).toEqual(
