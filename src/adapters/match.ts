@@ -38,7 +38,7 @@ function repetitions(pattern: string): number {
     (part.match(/[*+]|\{\d*,\d*\}/g)?.length ?? 0) + (part.match(/(?<![*+?}(])\?/g)?.length ?? 0) / 2;
   const count = (text: string) => Math.max(...text.split("|").map(countIn));
   let text = pattern
-    .replace(/\\[^]/g, "x")
+    .replace(/\\./gs, "x")
     .replace(/\[[^\]]*\]/g, "x")
     .replace(/(?:\.\*){2,}/g, ".*");
   for (;;) {
