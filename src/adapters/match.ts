@@ -11,12 +11,16 @@ function fullMatch(pattern: string, option: string, faults: Fault[]): RegExp {
 
 /** @param pattern what the user wrote, for messages */
 function compile(source: string, pattern: string, option: string, faults: Fault[]): RegExp {
-  const refuse = (why: string) => {
-    faults.push({ code: "adapter", what: `${option}: ${JSON.stringify(pattern)} ${why}` });
+  const shown = pattern.length > 200 ? `${pattern.slice(0, 200)}…` : pattern;
+  const refuse = (why: string, fix?: string) => {
+    faults.push({ code: "adapter", what: `${option}: ${JSON.stringify(shown)} ${why}`, fix });
     return /^\b$/;
   };
   if (repetitions(pattern) > MAX_REPETITIONS)
-    return refuse(`repeats too much: more than ${MAX_REPETITIONS} times * or +, or one within another`);
+    return refuse(
+      `repeats too much: more than ${MAX_REPETITIONS} times * or +, or one within another`,
+      "list the names of the modules, or write a simpler expression",
+    );
   try {
     // `.*.*` matches what `.*` does, but tries every way to share it.
     return new RegExp(source.replace(/(?<!\\)(?:\.\*){2,}/g, ".*"), "s");
